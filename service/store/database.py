@@ -1,0 +1,107 @@
+"""Opens the database and hands out transactions.
+
+SQLite (the default) runs in WAL mode with full synchronisation; its one writer at a time is a lock of ours, because
+waiting in line is faster and fairer than SQLite's polling. Readers never wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+Transaction = Session
+"""What the functions of this room take: an open transaction."""
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one that this version works with; the message says what to do."""
+
+
+class Database:
+    """An engine and its transactions. Thread-safe."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that may write: committed at the end, rolled back by an exception."""
+        with self._writer if self.is_sqlite else nullcontext():
+            engine = self.engine.execution_options(sluice_immediate=True)
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent view for reading; what is changed in it is not kept."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            try:
+                yield session
+            finally:
+                session.rollback()
+
+    def ping(self) -> None:
+        """Raise whatever the driver raises when the database cannot be reached."""
+        with self.read() as tx:
+            tx.execute(text("SELECT 1"))
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision."""
+        with self.engine.begin() as connection:
+            command.upgrade(_alembic(connection), "head")
+
+    def check_schema(self) -> None:
+        """Raise `SchemaError` unless the schema is the newest revision."""
+        newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        with self.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current != newest:
+            raise SchemaError(
+                f"the database schema is at revision `{current}` and this version needs `{newest}`: "
+                "run `sluice db upgrade`"
+            )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+
+    def connected(connection: Any, _record: Any) -> None:
+        # pysqlite opens transactions by itself, and too late to lock (SQLAlchemy documents it)
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("sluice_immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begin)
+    return engine
