@@ -216,7 +216,10 @@ class LaneRow(Base):
 
 
 class DeliveryRow(Base):
-    """One provisioning request to one identity provider's connector: the unit of order, retry and outcome."""
+    """One provisioning request to one identity provider's connector: the unit of order, retry and outcome.
+
+    `of_now` says that it delivers the entity as it is then, not as the request left it: a dead letter tried again.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -255,6 +258,7 @@ class DeliveryRow(Base):
     uncertain: Mapped[bool] = mapped_column(default=False)
     attempts: Mapped[int] = mapped_column(default=0)
     approvals: Mapped[list[Any]] = mapped_column(default=list)
+    of_now: Mapped[bool] = mapped_column(default=False)
     due_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     final_at: Mapped[datetime | None]
@@ -326,8 +330,9 @@ class ExchangeRow(Base):
 class LinkRow(Base):
     """An entity's account or group at a target: the target's own id, and the state last delivered.
 
-    `connector_id` outlives edits of the connector. `own` says that Sluice created it. `kept` is why an account stays
-    although its removal was asked for: the policy refused it.
+    `connector_id` outlives edits of the connector. `omitted` are the members that the group was delivered without;
+    `membership_sequence` is how far its memberships were delivered. `own` says that Sluice created it. `kept` is why an
+    account stays although its removal was asked for: the policy refused it.
     """
 
     __tablename__ = "links"
@@ -340,6 +345,7 @@ class LinkRow(Base):
     identifier: Mapped[str]
     delivered: Mapped[dict[str, Any] | None]
     membership_sequence: Mapped[int | None]
+    omitted: Mapped[list[Any]] = mapped_column(default=list)
     etag: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True)
     own: Mapped[bool] = mapped_column(default=True)

@@ -1,0 +1,157 @@
+"""Entities and their memberships, written under the entity's row lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.store.database import Transaction
+from service.store.ids import new_id
+from service.store.models import EntityRow, MembershipRow
+
+
+def key(text: str) -> str:
+    """What names are compared by: they differ by more than case."""
+    return text.casefold()
+
+
+def find(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | None:
+    """The living entity of that name, its row locked."""
+    wanted = (EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.name_key == key(name))
+    return tx.scalars(select(EntityRow).where(*wanted).with_for_update()).one_or_none()
+
+
+def by_id(tx: Transaction, entity_id: str) -> EntityRow | None:
+    """The living entity with that id, its row locked."""
+    row = tx.scalars(select(EntityRow).where(EntityRow.id == entity_id).with_for_update()).one_or_none()
+    return None if row is None or row.deleted else row
+
+
+def any_by_id(tx: Transaction, entity_id: str) -> EntityRow:
+    """The entity with that id, deleted or not."""
+    return tx.get_one(EntityRow, entity_id)
+
+
+def create(
+    tx: Transaction, *, type_: str, domain: str, name: str, attributes: Mapping[str, Any], now: datetime
+) -> EntityRow:
+    """A new entity; it takes over the lanes of the last deleted bearer of its name."""
+    earlier = tx.scalars(
+        select(EntityRow)
+        .where(EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.last_name_key == key(name))
+        .order_by(EntityRow.updated_at.desc())
+        .limit(1)
+    ).one_or_none()
+    identifier = new_id()
+    row = EntityRow(
+        id=identifier,
+        type=type_,
+        domain=domain,
+        domain_key=key(domain),
+        name=name,
+        name_key=key(name),
+        last_name_key=key(name),
+        lane_key=earlier.lane_key if earlier is not None and earlier.deleted else identifier,
+        attributes=dict(attributes),
+        created_at=now,
+        updated_at=now,
+    )
+    tx.add(row)
+    tx.flush()
+    return row
+
+
+def update(entity: EntityRow, *, name: str, attributes: Mapping[str, Any], now: datetime) -> None:
+    """The entity's new image, and its new name when it was renamed."""
+    entity.attributes = dict(attributes)
+    entity.name = name
+    entity.name_key = entity.last_name_key = key(name)
+    entity.version += 1
+    entity.updated_at = now
+
+
+def delete(tx: Transaction, entity: EntityRow, now: datetime) -> None:
+    """End the entity; its row stays with its last known attributes, its memberships end with it."""
+    for membership in tx.scalars(select(MembershipRow).where(MembershipRow.member_id == entity.id)):
+        if membership.present:
+            group = tx.get_one(EntityRow, membership.group_id, with_for_update=True)
+            _change(tx, group, membership.member_id, present=False)
+    entity.deleted = True
+    entity.name_key = None
+    entity.version += 1
+    entity.updated_at = now
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """What happens to a group's members; `replaced` (when not None) is the whole new set."""
+
+    added: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+    replaced: frozenset[str] | None = None
+
+
+def change_members(tx: Transaction, group: EntityRow, change: MembershipChange) -> None:
+    """Write only the memberships that differ; each gets the group's next sequence number."""
+    added, removed = change.added, change.removed
+    if change.replaced is not None:
+        added, removed = added | change.replaced, removed | (member_ids(tx, group.id) - change.replaced)
+    present = {row.member_id for row in tx.scalars(_rows(group.id, added | removed)) if row.present}
+    for member in sorted(added - present):
+        _change(tx, group, member, present=True)
+    for member in sorted((removed & present) - added):
+        _change(tx, group, member, present=False)
+
+
+def _rows(group_id: str, members: Iterable[str]) -> Any:
+    return select(MembershipRow).where(MembershipRow.group_id == group_id, MembershipRow.member_id.in_(list(members)))
+
+
+def _change(tx: Transaction, group: EntityRow, member: str, *, present: bool) -> None:
+    group.membership_sequence += 1
+    tx.merge(
+        MembershipRow(group_id=group.id, member_id=member, sequence=group.membership_sequence, present=present),
+    )
+
+
+def member_ids(tx: Transaction, group_id: str) -> frozenset[str]:
+    """The ids of a group's present members."""
+    query = select(MembershipRow.member_id).where(MembershipRow.group_id == group_id, MembershipRow.present)
+    return frozenset(tx.scalars(query))
+
+
+def membership_changes(tx: Transaction, group_id: str, since: int) -> dict[str, bool]:
+    """The members that joined (true) or left (false) a group after a sequence number."""
+    query = select(MembershipRow.member_id, MembershipRow.present).where(
+        MembershipRow.group_id == group_id, MembershipRow.sequence > since
+    )
+    return dict(tx.execute(query).tuples().all())
+
+
+def unknown_ids(tx: Transaction, ids: Iterable[str]) -> list[str]:
+    """Those of the ids that no living entity has, in the given order."""
+    wanted = list(ids)
+    query = select(EntityRow.id).where(EntityRow.id.in_(wanted), EntityRow.deleted.is_(False))
+    living = set(tx.scalars(query))
+    return [i for i in wanted if i not in living]
+
+
+def group_names(tx: Transaction, member_id: str) -> tuple[str, ...]:
+    """The names of the groups that the entity is a present member of, sorted."""
+    query = (
+        select(EntityRow.name)
+        .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
+        .where(MembershipRow.member_id == member_id, MembershipRow.present, EntityRow.deleted.is_(False))
+        .order_by(EntityRow.name)
+    )
+    return tuple(tx.scalars(query))
+
+
+def count(tx: Transaction, type_: str) -> int:
+    """How many living entities of a type there are."""
+    query = select(func.count()).select_from(EntityRow).where(EntityRow.type == type_, EntityRow.deleted.is_(False))
+    return tx.scalar(query) or 0

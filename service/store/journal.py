@@ -1,0 +1,138 @@
+"""What was decided, tried and exchanged: written before it is sent, completed after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.store.database import Transaction
+from service.store.models import AttemptRow, DecisionRow, ExchangeRow, RememberedRow
+from service.store.secrets import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One exchange about to be sent, secrets masked."""
+
+    purpose: str
+    method: str
+    url: str
+    safe: bool
+    headers: Mapping[str, str]
+    body: str | None
+
+
+def record_decision(tx: Transaction, delivery_id: str, *, stage: str, attempt: int, values: Mapping[str, Any]) -> str:
+    """Store one decision; `values` are the columns of `DecisionRow` that the verdict fills. Answers its id."""
+    row = DecisionRow(delivery_id=delivery_id, stage=stage, attempt=attempt, **values)
+    tx.add(row)
+    tx.flush()
+    return row.id
+
+
+def begin_attempt(
+    tx: Transaction,
+    delivery_id: str,
+    number: int,
+    *,
+    worker: str,
+    gate: str,
+    decision_id: str | None,
+    effective_operation: str,
+    now: datetime,
+) -> AttemptRow:
+    """An attempt begins."""
+    row = AttemptRow(
+        delivery_id=delivery_id,
+        number=number,
+        worker=worker,
+        gate=gate,
+        decision_id=decision_id,
+        effective_operation=effective_operation,
+        started_at=now,
+    )
+    tx.add(row)
+    tx.flush()
+    return row
+
+
+def end_attempt(
+    tx: Transaction, attempt_id: str, *, outcome: str, now: datetime, error: Mapping[str, Any] | None = None
+) -> None:
+    """An attempt ends with an outcome word: a connector's one, or the state that the delivery goes to."""
+    row = tx.get_one(AttemptRow, attempt_id)
+    row.outcome, row.ended_at = outcome, now
+    row.error = dict(error) if error else None
+
+
+def write_intent(tx: Transaction, attempt_id: str, intent: Intent, now: datetime) -> int:
+    """The exchange will be sent once this is committed. Answers its number in the attempt."""
+    last = tx.scalar(select(func.max(ExchangeRow.number)).where(ExchangeRow.attempt_id == attempt_id))
+    row = ExchangeRow(
+        attempt_id=attempt_id,
+        number=(last or 0) + 1,
+        purpose=intent.purpose,
+        method=intent.method,
+        url=intent.url,
+        safe=intent.safe,
+        request_headers=dict(intent.headers),
+        request_body=intent.body,
+        sent_at=now,
+    )
+    tx.add(row)
+    tx.flush()
+    return row.number
+
+
+def write_reply(
+    tx: Transaction,
+    attempt_id: str,
+    number: int,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    now: datetime,
+) -> None:
+    """The answer to an exchange, secrets masked."""
+    row = tx.get_one(ExchangeRow, (attempt_id, number))
+    row.status, row.response_headers, row.response_body, row.replied_at = status, dict(headers), body, now
+
+
+def write_silence(tx: Transaction, attempt_id: str, number: int, *, failure: str, now: datetime) -> None:
+    """No answer came, and why."""
+    row = tx.get_one(ExchangeRow, (attempt_id, number))
+    row.failure, row.replied_at = failure, now
+
+
+def write_not_sent(tx: Transaction, attempt_id: str, number: int, *, failure: str, now: datetime) -> None:
+    """The exchange never left: it did nothing at the target, so it is as safe as one that only reads."""
+    row = tx.get_one(ExchangeRow, (attempt_id, number))
+    row.failure, row.replied_at, row.safe = failure, now, True
+
+
+def exchanges_of_delivery(tx: Transaction, delivery_id: str) -> Sequence[ExchangeRow]:
+    """All exchanges of a delivery's attempts, in the order they were sent."""
+    query = (
+        select(ExchangeRow)
+        .join(AttemptRow, AttemptRow.id == ExchangeRow.attempt_id)
+        .where(AttemptRow.delivery_id == delivery_id)
+        .order_by(AttemptRow.number, ExchangeRow.number)
+    )
+    return tx.scalars(query).all()
+
+
+def remember(tx: Transaction, vault: Vault, connector_id: str, *, key: str, value: str, expires_at: datetime) -> None:
+    """Keep a fact about a target, sealed."""
+    sealed = vault.seal(value, f"remembered:{connector_id}:{key}")
+    tx.merge(RememberedRow(connector_id=connector_id, key=key, sealed=sealed, expires_at=expires_at))
+
+
+def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) -> dict[str, str]:
+    """The facts about a target that have not expired, opened."""
+    query = select(RememberedRow).where(RememberedRow.connector_id == connector_id, RememberedRow.expires_at > now)
+    return {row.key: vault.open(row.sealed, f"remembered:{connector_id}:{row.key}") for row in tx.scalars(query)}

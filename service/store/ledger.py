@@ -1,0 +1,195 @@
+"""Reads requests, deliveries and their history back, in the shapes of the HTTP contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import selectinload
+
+from service.store.database import Transaction
+from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, LinkRow, RequestRow
+
+Json = dict[str, Any]
+Row = TypeVar("Row", RequestRow, DeliveryRow)
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A time as UTC ISO 8601 with milliseconds."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def request_view(tx: Transaction, request_id: str) -> Json | None:
+    """A provisioning request with its deliveries; None when there is none with that id."""
+    row = tx.get(RequestRow, request_id, options=[selectinload(RequestRow.deliveries)], populate_existing=True)
+    return None if row is None else _request(tx, row)
+
+
+def requests_page(
+    tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
+) -> tuple[list[Json], str | None]:
+    """The newest requests first. `filters`: entity (id or name), serviceProvider, state, since (aware datetime)."""
+    query = select(RequestRow).options(selectinload(RequestRow.deliveries)).order_by(RequestRow.id.desc())
+    if entity := filters.get("entity"):
+        query = query.where((RequestRow.entity_id == entity) | (RequestRow.entity_name == entity))
+    if provider := filters.get("serviceProvider"):
+        query = query.where(RequestRow.service_provider == provider)
+    if state := filters.get("state"):
+        query = query.where(RequestRow.state == state)
+    if since := filters.get("since"):
+        query = query.where(RequestRow.created_at >= since)
+    if cursor:
+        query = query.where(RequestRow.id < cursor)
+    rows, following = _page(tx, query, limit)
+    return [_request(tx, row) for row in rows], following
+
+
+def deliveries_page(
+    tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
+) -> tuple[list[Json], str | None]:
+    """The newest deliveries first. `filters`: state, identityProvider, serviceProvider, entity (id), request (id)."""
+    query = select(DeliveryRow).order_by(DeliveryRow.id.desc())
+    columns = {
+        "state": DeliveryRow.state,
+        "identityProvider": DeliveryRow.identity_provider,
+        "serviceProvider": DeliveryRow.service_provider,
+        "entity": DeliveryRow.entity_id,
+        "request": DeliveryRow.request_id,
+    }
+    for name, column in columns.items():
+        if filters.get(name):
+            query = query.where(column == filters[name])
+    if cursor:
+        query = query.where(DeliveryRow.id < cursor)
+    rows, following = _page(tx, query, limit)
+    decisions, links = _decisions(tx, rows), _links(tx, rows)
+    return [_delivery(row, decisions, links) | {"requestId": row.request_id} for row in rows], following
+
+
+def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
+    """One delivery with every decision, attempt and exchange; None when there is none with that id."""
+    row = tx.get(DeliveryRow, delivery_id, populate_existing=True)
+    if row is None:
+        return None
+    view = _delivery(row, _decisions(tx, [row]), _links(tx, [row]))
+    decisions = tx.scalars(select(DecisionRow).where(DecisionRow.delivery_id == row.id).order_by(DecisionRow.id)).all()
+    attempts = tx.scalars(select(AttemptRow).where(AttemptRow.delivery_id == row.id).order_by(AttemptRow.number)).all()
+    return view | {
+        "requestId": row.request_id,
+        "decisions": [_full_decision(d) for d in decisions],
+        "attemptHistory": [_attempt(tx, a, {d.id: d for d in decisions}) for a in attempts],
+    }
+
+
+def _page(tx: Transaction, query: Select[tuple[Row]], limit: int) -> tuple[Sequence[Row], str | None]:
+    rows = tx.scalars(query.limit(limit + 1)).all()
+    more = len(rows) > limit
+    return rows[:limit], rows[limit - 1].id if more else None
+
+
+def _request(tx: Transaction, row: RequestRow) -> Json:
+    decisions, links = _decisions(tx, row.deliveries), _links(tx, row.deliveries)
+    return {
+        "id": row.id,
+        "state": row.state,
+        "serviceProvider": row.service_provider,
+        "operation": row.operation,
+        "channel": row.channel,
+        "jit": row.jit,
+        "entity": {"id": row.entity_id, "type": row.entity_type, "name": row.entity_name},
+        "createdAt": stamp(row.created_at),
+        "createdBy": row.created_by,
+        "finalAt": stamp(row.final_at),
+        "deliveries": [_delivery(d, decisions, links) for d in row.deliveries],
+        "skipped": row.skipped,
+    }
+
+
+def _decisions(tx: Transaction, rows: Sequence[DeliveryRow]) -> dict[str, DecisionRow]:
+    """The latest decision of each delivery."""
+    query = select(DecisionRow).where(DecisionRow.delivery_id.in_([r.id for r in rows])).order_by(DecisionRow.id)
+    return {row.delivery_id: row for row in tx.scalars(query)}
+
+
+def _links(tx: Transaction, rows: Sequence[DeliveryRow]) -> dict[tuple[str, str], LinkRow]:
+    query = select(LinkRow).where(LinkRow.entity_id.in_({r.entity_id for r in rows}))
+    return {(row.entity_id, row.connector_id): row for row in tx.scalars(query)}
+
+
+def _delivery(row: DeliveryRow, decisions: Mapping[str, DecisionRow], links: Mapping[tuple[str, str], LinkRow]) -> Json:
+    link = links.get((row.entity_id, row.connector_id))
+    decision = decisions.get(row.id)
+    return {
+        "id": row.id,
+        "identityProvider": row.identity_provider,
+        "connector": row.connector_type,
+        "state": row.state,
+        "reason": row.reason,
+        "outcome": row.outcome,
+        "blocking": row.blocking,
+        "enableRules": row.enable_rules,
+        "operation": row.operation,
+        "effectiveOperation": row.effective_operation,
+        "provisionedIdentifier": link.identifier if link else None,
+        "kept": link.kept if link else None,
+        "uncertain": row.uncertain,
+        "attempts": row.attempts,
+        "nextAttemptAt": stamp(row.due_at) if row.state in {"pending", "retrying"} else None,
+        "decision": _decision(decision) if decision is not None and row.enable_rules else None,
+        "warnings": row.warnings,
+        "error": row.error,
+        "createdAt": stamp(row.created_at),
+        "finalAt": stamp(row.final_at),
+    }
+
+
+def _decision(row: DecisionRow) -> Json:
+    return {
+        "decision": row.decision,
+        "gate": row.gate,
+        "policies": row.policies,
+        "rules": row.rules,
+        "snapshot": row.snapshot,
+        "status": row.status,
+        "reason": row.reason,
+        "obligations": row.obligations,
+        "decidedAt": stamp(row.decided_at),
+    }
+
+
+def _full_decision(row: DecisionRow) -> Json:
+    return _decision(row) | {"id": row.id, "stage": row.stage, "attempt": row.attempt, "request": row.request_xml}
+
+
+def _attempt(tx: Transaction, row: AttemptRow, decisions: Mapping[str, DecisionRow]) -> Json:
+    query = select(ExchangeRow).where(ExchangeRow.attempt_id == row.id).order_by(ExchangeRow.number)
+    decision = decisions.get(row.decision_id) if row.decision_id else None
+    return {
+        "number": row.number,
+        "startedAt": stamp(row.started_at),
+        "endedAt": stamp(row.ended_at),
+        "effectiveOperation": row.effective_operation,
+        "gate": row.gate,
+        "decision": _decision(decision) if decision is not None else None,
+        "outcome": row.outcome,
+        "error": row.error,
+        "exchanges": [_exchange(exchange) for exchange in tx.scalars(query)],
+    }
+
+
+def _exchange(row: ExchangeRow) -> Json:
+    answered = row.status is not None
+    return {
+        "number": row.number,
+        "purpose": row.purpose,
+        "safe": row.safe,
+        "sentAt": stamp(row.sent_at),
+        "repliedAt": stamp(row.replied_at),
+        "request": {"method": row.method, "url": row.url, "headers": row.request_headers, "body": row.request_body},
+        "response": {"status": row.status, "headers": row.response_headers, "body": row.response_body}
+        if answered
+        else None,
+        "failure": row.failure,
+    }
