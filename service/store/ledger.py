@@ -83,7 +83,7 @@ def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
     }
 
 
-def _page(tx: Transaction, query: Select[tuple[Row]], limit: int) -> tuple[Sequence[Row], str | None]:
+def _page(tx: Transaction, query: Select[Row], limit: int) -> tuple[Sequence[Row], str | None]:
     rows = tx.scalars(query.limit(limit + 1)).all()
     more = len(rows) > limit
     return rows[:limit], rows[limit - 1].id if more else None
