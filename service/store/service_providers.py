@@ -43,6 +43,12 @@ def get_service_provider(tx: Transaction, name: str, *, lock: bool = False) -> S
     return _service_provider(_service_provider_row(tx, name, lock=lock))
 
 
+def find_service_provider(tx: Transaction, name: str) -> ServiceProvider | None:
+    """The service provider of that name or alias, None when there is none."""
+    row = _find_service_provider(tx, name)
+    return None if row is None else _service_provider(row)
+
+
 def service_provider_id(tx: Transaction, name: str) -> int:
     """The row id of a service provider; it outlives renames."""
     return _service_provider_row(tx, name).id
