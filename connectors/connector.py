@@ -41,11 +41,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The target's answer. Header names are lower case; `body` is capped by the sender."""
+    """The target's answer. Header names are lower case; `body` is capped by the sender, `truncated` says it was."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
