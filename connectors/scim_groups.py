@@ -1,0 +1,74 @@
+"""Groups at a SCIM 2.0 target: attributes like a user's, members as changes where those are known, else whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from connectors.connector import Exchanges, Link, Member
+from connectors.filters import resource_url
+from connectors.scim_calls import Talk
+from connectors.scim_members import Change, change_members, differences
+from connectors.scim_payload import member_values
+from connectors.scim_work import Work, Written
+
+
+class GroupWork(Work):
+    """One task about a group."""
+
+    @property
+    def _members(self) -> tuple[Member, ...]:
+        return self.task.membership.current if self.task.membership is not None else ()
+
+    @property
+    def _at_once(self) -> int:
+        return self.profile.patch.members
+
+    def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """The image with as many members as one request may hold."""
+        first = self._members[: self._at_once]
+        return (self.resource | {"members": member_values(first)} if first else self.resource), ()
+
+    def unsent_members(self) -> list[Change]:
+        """The members that the creation could not hold."""
+        return [Change(add=True, member=member) for member in self._members[self._at_once :]]
+
+    def write(self, link: Link) -> Talk[Written]:
+        """Changes by PATCH where they are known; else PUT of the whole group, or its members compared and changed."""
+        membership, ways = self.task.membership, self.profile.group
+        known = membership is not None and membership.added is not None and membership.removed is not None
+        put, patch = partial(self._put, link), partial(self._patch, link)
+        if membership is None:
+            return (yield from patch())
+        if ways.modify == "put" or (not known and ways.replace == "put" and len(self._members) <= self._at_once):
+            return (yield from self.either(put, patch))
+        return (yield from self.either(patch, put))
+
+    def remove(self, identifier: str) -> Exchanges:
+        """DELETE, or nothing."""
+        if self.profile.group.delete == "nothing":
+            return self.keep(identifier)
+        return (yield from self.erase(identifier))
+
+    def _put(self, link: Link) -> Talk[Written]:
+        # RFC 7644 section 3.5.1: an attribute that a PUT leaves out may be cleared, so the members are always in it.
+        return self.put(link, self.resource | {"members": member_values(self._members)})
+
+    def _patch(self, link: Link) -> Talk[Written]:
+        written = yield from self.patch(link)
+        url = resource_url(self.endpoint, link.identifier)
+        changes = yield from self._changes(url)
+        yield from change_members(self.calls, url, changes)
+        # A version before the members changed is no version any more.
+        return Written(sent=written.sent or bool(changes), etag=None if changes else written.etag)
+
+    def _changes(self, url: str) -> Talk[list[Change]]:
+        membership = self.task.membership
+        if membership is None:
+            return []
+        if membership.added is None or membership.removed is None:
+            read = (yield from self.calls.get(url, "read the members")).expect()
+            return differences(membership.current, read.data)
+        removed = [Change(add=False, member=member) for member in membership.removed]
+        return [*removed, *(Change(add=True, member=member) for member in membership.added)]

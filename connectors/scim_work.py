@@ -1,0 +1,262 @@
+"""One task at a SCIM 2.0 target: create, link, update, delete, as users and groups have it in common.
+
+`UserWork` and `GroupWork` say how theirs are written. Everything that is not certain is looked up before it is written:
+an earlier attempt without an answer, an account that exists already, a state that is not known.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from connectors.connector import Exchanges, Link, Outcome, Progress, Provisioned, Settings, Task
+from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
+from connectors.filters import resource_url
+from connectors.profile import Profile
+from connectors.scim_access import access
+from connectors.scim_calls import Answer, Calls, Talk, Unsupported, Vanished
+from connectors.scim_changes import Operation, batches, changes, everything, patch_message, paths, relevant, touched
+from connectors.scim_lookup import Found, look_up
+from connectors.scim_members import Change, change_members
+from connectors.scim_payload import naming_attribute, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an update did: whether anything was sent, and the resource's version after it."""
+
+    sent: bool
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Work(ABC):
+    """One task and what follows from it."""
+
+    task: Task
+    settings: Settings
+    profile: Profile
+
+    # -- what users and groups do differently -------------------------------------------------------------------------
+
+    @abstractmethod
+    def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """The body that creates the resource, and the secrets in it."""
+
+    @abstractmethod
+    def write(self, link: Link) -> Talk[Written]:
+        """Bring the resource to the wanted state. Raises Vanished when it is gone."""
+
+    @abstractmethod
+    def remove(self, identifier: str) -> Exchanges:
+        """Take the resource away as the profile says."""
+
+    def unsent_members(self) -> list[Change]:
+        """Members that one request could not hold: a user has none."""
+        return []
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def calls(self) -> Calls:
+        """The conversation with the target."""
+        return Calls(access=access(self.settings), profile=self.profile, now=self.task.now)
+
+    @cached_property
+    def resource(self) -> dict[str, Any]:
+        """The state that the target should have."""
+        return wanted(self.task, self.settings)
+
+    @cached_property
+    def endpoint(self) -> str:
+        """The URL of the collection. Raises Misconfigured when none is set."""
+        key = "scim2-user-ep" if self.task.entity_type == "user" else "scim2-group-ep"
+        if not self.settings.get(key):
+            raise Misconfigured(f"a {self.kind} cannot be provisioned: no endpoint is set", setting=key)
+        return self.settings.get(key)
+
+    @property
+    def kind(self) -> str:
+        """`user` or `group`, for people."""
+        return self.task.entity_type
+
+    @property
+    def name(self) -> str:
+        """What the entity is called at the target."""
+        return str(self.resource[naming_attribute(self.task)])
+
+    def done(self, outcome: Outcome, identifier: str, etag: str | None) -> Provisioned:
+        """The target has the wanted state."""
+        active = self.resource.get("active") is not False
+        return Provisioned(outcome=outcome, identifier=identifier, delivered=self.resource, etag=etag, active=active)
+
+    # -- create -------------------------------------------------------------------------------------------------------
+
+    def create(self, outcome: Outcome = "created") -> Exchanges:
+        """POST; what exists already is linked. After an ambiguous attempt, look before posting."""
+        if self.task.ambiguous:
+            found = yield from self.find()
+            if found is not None:
+                return (yield from self.adopt(found))
+        body, secrets = self.new_resource()
+        answer = yield from self.calls.post(self.endpoint, body, f"create the {self.kind}", secrets)
+        if answer.taken:
+            return (yield from self._conflict(answer))
+        if not answer.good:
+            raise answer.error()
+        identifier = answer.identifier or (yield from self._identifier_of_new(answer))
+        yield Progress(identifier=identifier, delivered=self.resource, etag=answer.etag)
+        try:
+            yield from change_members(self.calls, resource_url(self.endpoint, identifier), self.unsent_members())
+        except Vanished as error:
+            raise TargetUnavailable(f"create the {self.kind}: it was created and then was gone") from error
+        return self.done(outcome, identifier, answer.etag)
+
+    def _identifier_of_new(self, answer: Answer) -> Talk[str]:
+        """Some targets confirm a creation without saying what they created."""
+        found = yield from self.find()
+        if found is None:
+            raise TargetRefused(
+                f"create the {self.kind}: the target answered {answer.status} without an identifier, and finds nothing"
+                " by externalId or name",
+                status=answer.status,
+            )
+        return found.identifier
+
+    def _conflict(self, answer: Answer) -> Exchanges:
+        found = yield from self.find()
+        if found is None:
+            raise TargetConflict(
+                f"create the {self.kind}: the target says that it exists, but finds none named `{self.name}`",
+                status=answer.status,
+                detail=answer.detail(),
+            )
+        return (yield from self.adopt(found))
+
+    # -- what exists already ------------------------------------------------------------------------------------------
+
+    def find(self) -> Talk[Found | None]:
+        """The resource with our externalId, which an earlier attempt made, else the one with our name."""
+        return look_up(self.calls, self.endpoint, self.resource, naming_attribute(self.task))
+
+    def adopt(self, found: Found) -> Exchanges:
+        """Link what was found and bring it to the wanted state. Raises TargetConflict when linking is forbidden."""
+        if not found.ours and self.settings.on_conflict == "fail":
+            raise TargetConflict(f"the {self.kind} `{self.name}` exists at the target and may not be linked")
+        # Empty, not None: what was delivered to an earlier resource says nothing of this one.
+        yield Progress(identifier=found.identifier, delivered={})
+        outcome: Outcome = "created" if found.ours and self.task.ambiguous else "linked"
+        whole = replace(self, task=replace(self.task, operation="replace"))
+        try:
+            written = yield from whole.write(Link(found.identifier))
+        except Vanished as error:
+            raise TargetUnavailable(f"link the {self.kind}: it was found and then was gone") from error
+        return self.done(outcome, found.identifier, written.etag)
+
+    # -- update -------------------------------------------------------------------------------------------------------
+
+    def update(self, link: Link) -> Exchanges:
+        """Send what has changed; what has vanished at the target is created again."""
+        try:
+            written = yield from self.write(link)
+        except Vanished:
+            return (yield from self.create("recreated"))
+        if written.sent:
+            return self.done("updated", link.identifier, written.etag)
+        made = self.task.operation == "create" and any(one.method == "POST" for one in self.task.unfinished)
+        return self.done("created" if made else "unchanged", link.identifier, link.etag)
+
+    def put(self, link: Link, body: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> Talk[Written]:
+        """Replace the resource. Raises Vanished, Unsupported."""
+        url, purpose = resource_url(self.endpoint, link.identifier), f"replace the {self.kind}"
+        answer = yield from self.calls.put(url, body, purpose, secrets=secrets, etag=self._version(link.etag))
+        if answer.status == 412:
+            read = (yield from self.calls.get(url, f"read the {self.kind}, which has changed")).expect()
+            answer = yield from self.calls.put(url, body, purpose, secrets=secrets, etag=self._version(read.etag))
+        if answer.status == 412:
+            raise TargetUnavailable(f"{purpose}: it changed while it was being written", status=412)
+        return Written(sent=True, etag=answer.expect().etag)
+
+    def patch(self, link: Link, extra: tuple[Operation, ...] = (), secrets: tuple[str, ...] = ()) -> Talk[Written]:
+        """Send what differs from the last delivered state, or from the target's own where that one is not certain.
+
+        `extra` operations go with it. Raises Vanished, Unsupported.
+        """
+        url = resource_url(self.endpoint, link.identifier)
+        if link.delivered and not self.task.ambiguous:
+            operations = [*changes(link.delivered, self.resource), *extra]
+            written = yield from self._send(url, operations, secrets, self._version(link.etag))
+            if written is not None:
+                return written
+        read = yield from self.calls.get(url, f"read the {self.kind}")
+        if read.missing:
+            raise Vanished
+        operations = [*self._differences(read, link), *extra]
+        written = yield from self._send(url, operations, secrets, self._version(read.etag))
+        if written is None:
+            raise TargetUnavailable(f"change the {self.kind}: it changed while it was being written", status=412)
+        return written
+
+    def either(self, first: Callable[[], Talk[Written]], second: Callable[[], Talk[Written]]) -> Talk[Written]:
+        """Write the first way, and the second way where the target does not know the method of the first."""
+        try:
+            return (yield from first())
+        except Unsupported:
+            pass
+        try:
+            return (yield from second())
+        except Unsupported as error:
+            raise error.answer.error() from error
+
+    def _differences(self, read: Answer, link: Link) -> list[Operation]:
+        if not read.good:
+            return everything(self.resource)
+        managed = {*paths(link.delivered or {}), *touched(self.task.patch)}
+        return changes(relevant(read.data, self.resource, managed), self.resource)
+
+    def _send(
+        self, url: str, operations: list[Operation], secrets: tuple[str, ...], etag: str | None
+    ) -> Talk[Written | None]:
+        """PATCH in as many messages as the profile demands; None when the resource is not what was expected (412)."""
+        version: str | None = None
+        for batch in batches(operations, self.profile.patch.operations):
+            purpose = f"change the {self.kind}"
+            answer = yield from self.calls.patch(url, patch_message(batch), purpose, secrets=secrets, etag=etag)
+            if answer.status == 412:
+                return None
+            version = answer.expect().etag
+            etag = self._version(version)
+        return Written(sent=bool(operations), etag=version)
+
+    def _version(self, etag: str | None) -> str | None:
+        return etag if self.profile.user.etags else None
+
+    # -- delete -------------------------------------------------------------------------------------------------------
+
+    def delete(self) -> Exchanges:
+        """Take the resource away; what is not there is done. Without a link only what an earlier attempt made goes."""
+        if self.task.link is not None:
+            return (yield from self.remove(self.task.link.identifier))
+        found = (yield from self.find()) if self.task.ambiguous else None
+        if found is None:
+            return Provisioned(outcome="already-gone", active=False)
+        if not found.ours:
+            warning = f"the {self.kind} `{self.name}` exists at the target without our externalId and was left alone"
+            return Provisioned(outcome="already-gone", active=False, warnings=(warning,))
+        return (yield from self.remove(found.identifier))
+
+    def erase(self, identifier: str) -> Exchanges:
+        """DELETE (RFC 7644 section 3.6)."""
+        answer = yield from self.calls.delete(resource_url(self.endpoint, identifier), f"delete the {self.kind}")
+        if not answer.good and not answer.missing:
+            raise answer.error()
+        outcome: Outcome = "already-gone" if answer.missing else "deleted"
+        return Provisioned(outcome=outcome, identifier=identifier, active=False)
+
+    def keep(self, identifier: str) -> Provisioned:
+        """Leave it: the profile says that the target takes nothing away."""
+        warning = f"the target's profile leaves every {self.kind} in place"
+        return Provisioned(outcome="unchanged", identifier=identifier, active=False, warnings=(warning,))
