@@ -228,9 +228,20 @@ Probe = Generator[Step, "Reply | None", tuple[Finding, ...]]
 class Connector(Protocol):
     """One protocol. Instances hold nothing but constants and are shared between threads."""
 
-    type: str
-    display_name: str
-    properties: tuple[Property, ...]
+    @property
+    def type(self) -> str:
+        """The name in configurations: small letters, digits, dots and dashes."""
+        ...
+
+    @property
+    def display_name(self) -> str:
+        """The name for people."""
+        ...
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        """The settings, in the order of their display."""
+        ...
 
     def provision(self, task: Task, settings: Settings) -> Exchanges:
         """Bring the target to the task's state.

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.certs import where as public_authorities
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from connectors.addresses import networks
 from connectors.connector import Reply, Request
@@ -245,7 +245,7 @@ def _tls(transport: Transport) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=transport.ca)
         if transport.ca is None:
-            context.load_verify_locations(public_authorities())
+            context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
         if transport.client_certificate is not None:
             pair = transport.client_certificate
             context.load_cert_chain(*((pair,) if isinstance(pair, str) else pair))

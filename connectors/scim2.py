@@ -22,7 +22,7 @@ from connectors.scim_groups import GroupWork
 from connectors.scim_probe import probe_target
 from connectors.scim_users import UserWork
 
-PROPERTIES = (
+PROPERTIES: tuple[Property, ...] = (
     Property(
         key="scim2-authentication-mode",
         display_name="Authentication Mode",
