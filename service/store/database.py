@@ -48,6 +48,17 @@ class Database:
                 yield session
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Transaction]:
+        """A transaction that may write and is always rolled back: what would happen, without its happening."""
+        with self._writer if self.is_sqlite else nullcontext():
+            engine = self.engine.execution_options(sluice_immediate=True)
+            with Session(engine, expire_on_commit=False) as session:
+                try:
+                    yield session
+                finally:
+                    session.rollback()
+
+    @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view for reading; what is changed in it is not kept."""
         with Session(self.engine, expire_on_commit=False) as session:

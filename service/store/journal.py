@@ -136,3 +136,9 @@ def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) 
     """The facts about a target that have not expired, opened."""
     query = select(RememberedRow).where(RememberedRow.connector_id == connector_id, RememberedRow.expires_at > now)
     return {row.key: vault.open(row.sealed, f"remembered:{connector_id}:{row.key}") for row in tx.scalars(query)}
+
+
+def decisions_of_delivery(tx: Transaction, delivery_id: str) -> int:
+    """How many decisions were made about a delivery before its attempts."""
+    query = select(func.count()).select_from(DecisionRow)
+    return tx.scalar(query.where(DecisionRow.delivery_id == delivery_id, DecisionRow.stage == "attempt")) or 0

@@ -193,3 +193,48 @@ def _exchange(row: ExchangeRow) -> Json:
         else None,
         "failure": row.failure,
     }
+
+
+def due_lanes(tx: Transaction, request_id: str, *, blocking: bool = False) -> list[str]:
+    """The lanes of a request's deliveries that are not final, in the order of the rows."""
+    query = select(DeliveryRow.lane_id).where(DeliveryRow.request_id == request_id, DeliveryRow.final_at.is_(None))
+    if blocking:
+        query = query.where(DeliveryRow.blocking)
+    return list(tx.scalars(query.order_by(DeliveryRow.position)))
+
+
+def ends_before(tx: Transaction, request_id: str, deadline: datetime) -> bool:
+    """Whether a Blocking delivery of the request is under way that may still end by then."""
+    query = select(DeliveryRow.state, DeliveryRow.due_at).where(
+        DeliveryRow.request_id == request_id, DeliveryRow.blocking, DeliveryRow.final_at.is_(None)
+    )
+    active = [due for state, due in tx.execute(query).tuples() if state in {"pending", "running", "retrying"}]
+    return any(due is None or due <= deadline for due in active)
+
+
+def find_delivery(tx: Transaction, delivery_id: str) -> DeliveryRow | None:
+    """A delivery, its row locked."""
+    return tx.scalars(select(DeliveryRow).where(DeliveryRow.id == delivery_id).with_for_update()).one_or_none()
+
+
+def open_deliveries(
+    tx: Transaction, *, states: Sequence[str], identity_provider_id: int | None = None
+) -> list[DeliveryRow]:
+    """The deliveries in those states, in the order in which they were accepted."""
+    query = select(DeliveryRow).where(DeliveryRow.state.in_(states)).order_by(DeliveryRow.id)
+    if identity_provider_id is not None:
+        query = query.where(DeliveryRow.identity_provider_id == identity_provider_id)
+    return list(tx.scalars(query.with_for_update()))
+
+
+def open_deliveries_of(tx: Transaction, service_provider: str, *, states: Sequence[str]) -> list[DeliveryRow]:
+    """A service provider's deliveries in those states."""
+    query = select(DeliveryRow).where(DeliveryRow.state.in_(states), DeliveryRow.service_provider == service_provider)
+    return list(tx.scalars(query.order_by(DeliveryRow.id).with_for_update()))
+
+
+def asking_policies(tx: Transaction, delivery_id: str) -> list[str]:
+    """The policies that asked for an approval in the latest decision about a delivery."""
+    query = select(DecisionRow).where(DecisionRow.delivery_id == delivery_id).order_by(DecisionRow.id.desc()).limit(1)
+    row = tx.scalars(query).one_or_none()
+    return [] if row is None or row.gate != "awaiting-approval" else list(row.policies)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from service.store.database import Transaction
-from service.store.models import DeliveryRow, EntityRow, LinkRow
+from service.store.models import DeliveryRow, EntityRow, LinkRow, MembershipRow
 
 
 class LinkTaken(Exception):
@@ -91,18 +92,60 @@ def remove(tx: Transaction, entity_id: str, connector_id: str) -> None:
         tx.flush()
 
 
-def identifiers(tx: Transaction, connector_id: str, entity_ids: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-    """(identifier, name, type) at a target by entity id, for those that have a link there."""
-    query = (
-        select(LinkRow.entity_id, LinkRow.identifier, EntityRow.name, EntityRow.type)
-        .join(EntityRow, EntityRow.id == LinkRow.entity_id)
-        .where(LinkRow.connector_id == connector_id, LinkRow.entity_id.in_(list(entity_ids)))
-    )
-    return {entity: (identifier, name, type_) for entity, identifier, name, type_ in tx.execute(query)}
-
-
 def keep(tx: Transaction, entity_id: str, connector_id: str, reason: str) -> None:
     """Mark that the account stays although its removal was asked for."""
     row = find(tx, entity_id, connector_id)
     if row is not None:
         row.kept = reason
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAt:
+    """A membership row of a group, with the member's identifier at one target (None: it has no account there)."""
+
+    entity_id: str
+    name: str
+    type: str
+    present: bool
+    sequence: int
+    identifier: str | None
+
+
+def members_at(tx: Transaction, group_id: str, connector_id: str) -> list[MemberAt]:
+    """All membership rows of a group, the ended ones too, as one target knows the members."""
+    at_target = (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == connector_id)
+    query = (
+        select(
+            EntityRow.id,
+            EntityRow.name,
+            EntityRow.type,
+            MembershipRow.present,
+            MembershipRow.sequence,
+            LinkRow.identifier,
+        )
+        .select_from(MembershipRow)
+        .join(EntityRow, EntityRow.id == MembershipRow.member_id)
+        .outerjoin(LinkRow, at_target)
+        .where(MembershipRow.group_id == group_id)
+        .order_by(MembershipRow.sequence)
+    )
+    return [MemberAt(*row) for row in tx.execute(query).tuples()]
+
+
+def member_under_way(tx: Transaction, group_id: str, connector_id: str) -> str | None:
+    """The name of a present member whose account at the target is still being made; None when there is no such one."""
+    unlinked = (
+        select(LinkRow.entity_id)
+        .where(LinkRow.entity_id == EntityRow.id, LinkRow.connector_id == connector_id)
+        .exists()
+    )
+    query = (
+        select(EntityRow.name)
+        .join(MembershipRow, MembershipRow.member_id == EntityRow.id)
+        .join(DeliveryRow, (DeliveryRow.entity_id == EntityRow.id) & (DeliveryRow.connector_id == connector_id))
+        .where(MembershipRow.group_id == group_id, MembershipRow.present, DeliveryRow.final_at.is_(None), ~unlinked)
+        .where(DeliveryRow.effective_operation != "delete", DeliveryRow.state.in_(("pending", "running", "retrying")))
+        .order_by(EntityRow.name)
+        .limit(1)
+    )
+    return tx.scalars(query).one_or_none()

@@ -1,0 +1,245 @@
+"""Makes one attempt of a lane's head: decide, build, journal the intent, send, journal the reply, record the outcome.
+
+Nothing is sent before its intent is committed, in the same transaction as the decision that permits it. A transaction
+shows the lease's fence first, so that a worker that lost its lane writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from connectors.connector import Exchanges, Progress, Provisioned, Remember, Reply, Request
+from connectors.errors import ConnectorError, TargetConflict
+from connectors.masking import mask_body, mask_headers, mask_text
+from connectors.pinning import NoReply
+from service.provisioning import departure, retry
+from service.provisioning.context import Context
+from service.provisioning.departure import Departure, StalePolicies
+from service.store import journal, leases, links, transitions
+from service.store.database import Transaction
+from service.store.leases import Lease, LeaseLost
+from service.store.models import DeliveryRow
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=15)
+REFRESHES = 5
+
+
+@dataclass(slots=True)
+class Flight:
+    """An attempt that has something to send."""
+
+    lease: Lease
+    departure: Departure
+    attempt_id: str
+    exchanges: Exchanges
+    request: Request
+    number: int
+    identifier: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Courier:
+    """Delivers the heads of leased lanes. Thread-safe: holds no state of an attempt."""
+
+    def __init__(self, context: Context, worker: str) -> None:
+        self._context = context
+        self._worker = worker
+
+    def deliver_head(self, lease: Lease) -> bool:
+        """Make one attempt of the lane's head if it is due. Answers whether anything was done.
+
+        Raises `LeaseLost` when another worker has taken the lane.
+        """
+        for _ in range(REFRESHES):
+            try:
+                flight = self._depart(lease)
+            except StalePolicies:
+                self._context.refresh_policies()
+                continue
+            if isinstance(flight, Flight):
+                self._fly(flight)
+            return flight is not None
+        log.warning("policies change faster than they can be asked", lane=lease.lane_id)
+        return False
+
+    def _depart(self, lease: Lease) -> Flight | Departure | None:
+        """Decide and journal the first intent: one transaction. A `Departure` alone ended without sending."""
+        now = self._context.clock()
+        with self._context.database.transaction() as tx:
+            leases.renew(tx, lease, now + LEASE)
+            leaving = departure.prepare(tx, self._context, lease.lane_id, now)
+            if leaving is None or leaving.task is None:
+                return leaving
+            return self._take_off(tx, lease, leaving, now)
+
+    def _take_off(self, tx: Transaction, lease: Lease, leaving: Departure, now: datetime) -> Flight | Departure:
+        assert leaving.task is not None
+        assert leaving.settings is not None
+        delivery = leaving.delivery
+        number = transitions.start(tx, delivery, effective_operation=leaving.operation, now=now)
+        attempt = journal.begin_attempt(
+            tx,
+            delivery.id,
+            number,
+            worker=self._worker,
+            gate=leaving.gate,
+            decision_id=leaving.decision_id,
+            effective_operation=leaving.operation,
+            now=now,
+        )
+        connector = self._context.connector(delivery.connector_type)
+        exchanges = connector.provision(leaving.task, leaving.settings)
+        flight = Flight(lease, leaving, attempt.id, exchanges, request=_NOTHING, number=0)
+        return flight if self._advance(tx, flight, None, now) else leaving
+
+    def _fly(self, flight: Flight) -> None:
+        """Send, journal the reply with the next intent, and so on until the connector has ended."""
+        going = True
+        while going:
+            try:
+                reply = self._context.send(flight.request, flight.departure.target.delivery.exchange_timeout)
+            except NoReply as silence:
+                self._in_transaction(flight, partial(self._silent, flight=flight, silence=silence))
+                return
+            going = self._in_transaction(flight, partial(self._answered, flight=flight, reply=reply))
+
+    def _in_transaction(self, flight: Flight, write: Callable[[Transaction, datetime], bool]) -> bool:
+        now = self._context.clock()
+        with self._context.database.transaction() as tx:
+            leases.renew(tx, flight.lease, now + LEASE)
+            flight.departure.delivery = tx.get_one(DeliveryRow, flight.departure.delivery.id)
+            return write(tx, now)
+
+    def _answered(self, tx: Transaction, now: datetime, *, flight: Flight, reply: Reply) -> bool:
+        secrets = flight.request.secrets
+        journal.write_reply(
+            tx,
+            flight.attempt_id,
+            flight.number,
+            status=reply.status,
+            headers=mask_headers(reply.headers, secrets),
+            body=mask_body(reply.body, reply.headers.get("content-type"), secrets),
+            now=now,
+        )
+        return self._advance(tx, flight, reply, now)
+
+    def _silent(self, tx: Transaction, now: datetime, *, flight: Flight, silence: NoReply) -> bool:
+        write = journal.write_silence if silence.sent else journal.write_not_sent
+        write(tx, flight.attempt_id, flight.number, failure=str(silence), now=now)
+        flight.exchanges.close()
+        self._went_wrong(tx, flight, silence, now)
+        return False
+
+    def _advance(self, tx: Transaction, flight: Flight, reply: Reply | None, now: datetime) -> bool:
+        """Let the connector go on until it wants to send (true: the intent is journaled) or has ended (false)."""
+        try:
+            step = flight.exchanges.send(reply)
+            while not isinstance(step, Request):
+                self._keep(tx, flight, step, now)
+                step = flight.exchanges.send(None)
+        except StopIteration as stop:
+            self._arrived(tx, flight, stop.value, now)
+            return False
+        except (ConnectorError, links.LinkTaken) as error:
+            flight.exchanges.close()
+            self._went_wrong(tx, flight, _as_conflict(error), now)
+            return False
+        except Exception as error:  # a plug-in's bug must end in a record, not in a lost delivery
+            log.exception("connector failed", delivery=flight.departure.delivery.id)
+            self._went_wrong(tx, flight, error, now)
+            return False
+        flight.request = step
+        flight.number = journal.write_intent(tx, flight.attempt_id, _intent(step), now)
+        return True
+
+    def _keep(self, tx: Transaction, flight: Flight, step: Progress | Remember, now: datetime) -> None:
+        delivery = flight.departure.delivery
+        if isinstance(step, Remember):
+            journal.remember(
+                tx,
+                self._context.vault,
+                delivery.connector_id,
+                key=step.key,
+                value=json.dumps(step.value),
+                expires_at=now + step.ttl,
+            )
+            return
+        flight.identifier = step.identifier or flight.identifier
+        links.put(
+            tx,
+            delivery,
+            entity_type=flight.departure.entity_type,
+            identifier=step.identifier,
+            delivered=step.delivered,
+            etag=step.etag,
+            own=flight.departure.operation == "create",
+            now=now,
+        )
+
+    def _arrived(self, tx: Transaction, flight: Flight, result: Provisioned, now: datetime) -> None:
+        """The target confirmed: the link and the outcome, in the transaction of the last reply."""
+        leaving, delivery = flight.departure, flight.departure.delivery
+        try:
+            departure.settle_link(tx, leaving, result, now)
+        except links.LinkTaken as taken:
+            self._went_wrong(tx, flight, _as_conflict(taken), now)
+            return
+        warnings = [*result.warnings, *leaving.warnings]
+        journal.end_attempt(tx, flight.attempt_id, outcome=result.outcome, now=now)
+        transitions.deliver(tx, delivery, outcome=result.outcome, warnings=warnings, now=now)
+        log.info("delivered", delivery=delivery.id, target=delivery.identity_provider, outcome=result.outcome)
+
+    def _went_wrong(self, tx: Transaction, flight: Flight, error: Exception, now: datetime) -> None:
+        delivery = flight.departure.delivery
+        recorded = retry.describe(error)
+        if flight.request.secrets:
+            recorded = {
+                k: mask_text(v, flight.request.secrets) if isinstance(v, str) else v for k, v in recorded.items()
+            }
+        after = retry.after(
+            error,
+            attempts=delivery.attempts,
+            accepted_at=delivery.created_at,
+            now=now,
+            settings=flight.departure.target.delivery,
+            source=self._context.random,
+        )
+        state = "retrying" if isinstance(after, retry.Later) else "failed"
+        journal.end_attempt(tx, flight.attempt_id, outcome=state, error=recorded, now=now)
+        if isinstance(after, retry.Later):
+            transitions.retry_later(tx, delivery, due_at=after.due_at, reason=recorded["message"], error=recorded)
+        else:
+            transitions.fail(tx, delivery, reason=recorded["message"], error=recorded, now=now)
+        log.warning("attempt failed", delivery=delivery.id, target=delivery.identity_provider, state=state, **recorded)
+
+
+_NOTHING = Request(method="", url="", safe=True, purpose="")
+
+
+def _as_conflict(error: Exception) -> Exception:
+    return TargetConflict(str(error)) if isinstance(error, links.LinkTaken) else error
+
+
+def _intent(request: Request) -> journal.Intent:
+    """The request as it may be recorded."""
+    kind: Any = next((v for k, v in request.headers.items() if k.lower() == "content-type"), None)
+    return journal.Intent(
+        purpose=request.purpose,
+        method=request.method,
+        url=mask_text(request.url, request.secrets),
+        safe=request.safe,
+        headers=mask_headers(request.headers, request.secrets),
+        body=mask_body(request.body, kind, request.secrets) if request.body is not None else None,
+    )
+
+
+__all__ = ["LEASE", "Courier", "LeaseLost"]

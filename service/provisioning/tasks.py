@@ -1,0 +1,119 @@
+"""Builds what a connector is given: the task of one attempt, with the attributes and members of now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.connector import Exchange, Link, Member, Membership, Task
+from service.providers import IdentityProvider
+from service.provisioning import mapping, roles
+from service.provisioning.context import Context
+from service.provisioning.operations import Operation
+from service.store import entities, journal, links
+from service.store.database import Transaction
+from service.store.models import DeliveryRow, EntityRow, ExchangeRow, LinkRow, RequestRow
+
+MEMBER_PATIENCE = timedelta(minutes=10)
+"""How long a group waits for members whose accounts are still being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A group's members as a target can be told, up to a sequence number; `omitted` have no account there."""
+
+    membership: Membership
+    sequence: int
+    omitted: tuple[str, ...]
+    omitted_names: tuple[str, ...]
+
+
+def password_place(request_id: str) -> str:
+    """What a sealed password is bound to."""
+    return f"provisioning_requests:{request_id}:password"
+
+
+def image(tx: Transaction, delivery: DeliveryRow, request: RequestRow) -> dict[str, Any]:
+    """The image that a delivery carries: as the request left it, or as it is now for a revived dead letter."""
+    return entities.any_by_id(tx, delivery.entity_id).attributes if delivery.of_now else request.image
+
+
+def build(
+    tx: Transaction,
+    context: Context,
+    *,
+    delivery: DeliveryRow,
+    request: RequestRow,
+    entity: EntityRow,
+    target: IdentityProvider,
+    operation: Operation,
+    link: LinkRow | None,
+    members: Members | None,
+    unfinished: Sequence[ExchangeRow],
+    now: datetime,
+) -> Task:
+    """The task of one attempt."""
+    known = image(tx, delivery, request)
+    mapped = mapping.map_attributes(request.entity_type, known, target.claim_mappings)
+    sealed = request.sealed_password
+    return Task(
+        operation=operation,
+        entity_type="group" if request.entity_type == "group" else "user",
+        entity_id=entity.id,
+        name=entity.name if delivery.of_now else request.entity_name,
+        domain=entity.domain,
+        attributes=mapped if mapped is not None else roles.with_mapped_roles(known, target.role_mappings),
+        mapped=mapped is not None,
+        patch=request.patch or (),
+        password=context.vault.open(sealed, password_place(request.id)) if sealed else None,
+        link=_link(link),
+        unfinished=tuple(_exchange(row) for row in unfinished),
+        membership=members.membership if members else None,
+        now=now,
+        random=context.random,
+        remembered=_remembered(tx, context, delivery.connector_id, now),
+    )
+
+
+def _link(row: LinkRow | None) -> Link | None:
+    return None if row is None else Link(row.identifier, row.delivered, row.etag, row.active)
+
+
+def _exchange(row: ExchangeRow) -> Exchange:
+    return Exchange(method=row.method, url=row.url, safe=row.safe, status=row.status)
+
+
+def _remembered(tx: Transaction, context: Context, connector_id: str, now: datetime) -> Mapping[str, Any]:
+    facts = journal.remembered(tx, context.vault, connector_id, now)
+    return {key: json.loads(value) for key, value in facts.items()}
+
+
+def members(tx: Transaction, group: EntityRow, connector_id: str, link: LinkRow | None) -> Members:
+    """The members of a group for one target, and the changes since it last heard of them.
+
+    Who was omitted last time and has an account by now counts as added.
+    """
+    rows = links.members_at(tx, group.id, connector_id)
+    present = [row for row in rows if row.present]
+    since = link.membership_sequence if link is not None else None
+    added = removed = None
+    if link is not None and since is not None:
+        before = set(link.omitted)
+        added = _known(row for row in present if row.sequence > since or row.entity_id in before)
+        removed = _known(row for row in rows if not row.present and row.sequence > since)
+    without = [row for row in present if row.identifier is None]
+    return Members(
+        Membership(current=_known(present), added=added, removed=removed),
+        group.membership_sequence,
+        tuple(row.entity_id for row in without),
+        tuple(row.name for row in without),
+    )
+
+
+def _known(rows: Any) -> tuple[Member, ...]:
+    return tuple(
+        Member(row.entity_id, row.identifier, row.name, row.type) for row in rows if row.identifier is not None
+    )
