@@ -150,6 +150,11 @@ class _TlsPool(HTTPSConnectionPool):
         super().__init__(*args, **kwargs)
         self.conn_kw["guard"] = guard
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect before the request is sent, without a warning: whoever switched verification off knows."""
+        if conn.is_closed:
+            conn.connect()
+
 
 class GuardedAdapter(HTTPAdapter):
     """Gives `requests` connections that obey `guard`, with one TLS context for all of them."""
