@@ -106,9 +106,9 @@ def _mask_fields(text: str) -> str:
     if start in {"{", "["}:
         try:
             data = json.loads(text)
+            masked = _mask_json(data)
         except (ValueError, RecursionError):
             return _JSON_FIELD.sub(rf'\g<1>"{MASK}"', text)
-        masked = _mask_json(data)
         return text if masked == data else json.dumps(masked, ensure_ascii=False)
     if start == "<":
         text = _NAMED_VALUE.sub(lambda match: match[1] + _TEXT_OF_ELEMENT.sub(f">{MASK}", match[2]), text)
@@ -181,4 +181,5 @@ def _mask_escaped(text: str, known: tuple[str, ...]) -> str:
 
 
 def _read_json_escapes(text: str) -> str:
-    return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), text).replace("\\/", "/")
+    units = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), text).replace("\\/", "/")
+    return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of units become one letter
