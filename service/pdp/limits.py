@@ -16,6 +16,8 @@ class Limits:
     """Size of one policy file."""
     policy_depth: int = 64
     """Policy sets nested in each other, references followed."""
+    policies: int = 100_000
+    """Policies and policy sets of a snapshot, each counted as often as it is referred to."""
     expression_depth: int = 64
     """`Apply` elements nested in each other, variables followed."""
     expression_size: int = 10_000

@@ -3,7 +3,7 @@
 Whoever needs an element of a policy, request or content gets it from `parse_xml`.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -47,7 +47,8 @@ def parse_xml(data: bytes | str, *, max_bytes: int) -> etree._Element:
         raise XmlError(_reason(error), error.lineno or 0) from None
     except ValueError as error:  # text with an encoding declaration, or with NUL characters
         raise XmlError(f"not well-formed XML: {error}", 0) from None
-    if root.getroottree().docinfo.doctype:
+    docinfo: Any = root.getroottree().docinfo
+    if docinfo.doctype:
         raise XmlError("a document type declaration (DOCTYPE) is not accepted", 1)
     return root
 
@@ -57,6 +58,12 @@ def _reason(error: etree.XMLSyntaxError) -> str:
     if "xcessive depth" in text:
         return f"elements are nested deeper than {PARSER_DEPTH} levels"
     return f"not well-formed XML: {text.rsplit(', line ', 1)[0]}"
+
+
+def line_of(element: etree._Element) -> int:
+    """The line on which an element begins; 0 when it was not read from text."""
+    sourceline: Any = element.sourceline
+    return sourceline or 0
 
 
 def local_name(element: etree._Element) -> str:

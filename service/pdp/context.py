@@ -1,0 +1,118 @@
+"""The request context of one decision (3.0 core, section 7.3): where attribute values are looked up.
+
+A value is looked for in the request, then, for the three time attributes, on the clock of the decision, then
+at the attribute source that the caller gave. What was found is kept for the decision: every expression of a
+decision sees the same values.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from service.pdp.datatypes import DATE, DATE_TIME, TIME, XPATH_EXPRESSION, DataType
+from service.pdp.errors import MISSING_ATTRIBUTE, SYNTAX_ERROR, EvaluationError, quoted
+from service.pdp.request import ENVIRONMENT, Request
+from service.pdp.response import MissingAttribute
+
+AttributeSource = Callable[[str, str, str, str | None], Iterable[str] | None]
+"""Called with category, attribute id, address of the data type and issuer (or None) of an attribute that the
+request lacks; returns lexical values, or None when it has none."""
+
+AttributeKey = tuple[str, str, str, str | None]
+Bag = tuple[Any, ...]
+
+# 3.0 core, appendix B.7: the clock attributes that a PDP supplies when the request does not.
+_CLOCK: Final[dict[tuple[str, str, str], Callable[[datetime], str]]] = {
+    (ENVIRONMENT, f"urn:oasis:names:tc:xacml:1.0:environment:current-{name}", data_type.uri): lexical
+    for name, data_type, lexical in (
+        ("time", TIME, lambda now: now.timetz().isoformat()),
+        ("date", DATE, lambda now: now.date().isoformat() + now.isoformat()[-6:]),
+        ("dateTime", DATE_TIME, lambda now: now.isoformat()),
+    )
+}
+
+
+class MissingAttributeError(EvaluationError):
+    """An attribute that must be present has no value (3.0 core, section 7.3.5)."""
+
+    def __init__(self, missing: MissingAttribute) -> None:
+        """Keep what was asked for in vain."""
+        super().__init__(f"missing attribute {quoted(missing.attribute_id)}", MISSING_ATTRIBUTE)
+        self.missing = (missing,)
+
+
+class Context:
+    """Everything that one individual decision may look at."""
+
+    __slots__ = ("_bags", "_source", "_variables", "now", "request")
+
+    def __init__(self, request: Request, now: datetime, source: AttributeSource | None) -> None:
+        self.request = request
+        self.now = now
+        self._source = source
+        self._bags: dict[AttributeKey, Bag | EvaluationError] = {}
+        self._variables: dict[object, Any] = {}
+
+    def bag(self, key: AttributeKey, data_type: DataType) -> Bag:
+        """All values of one attribute, in the order of the request; empty when there is none.
+
+        Raises `EvaluationError` when one of them is no value of the data type, or the source failed.
+        """
+        found = self._bags.get(key)
+        if found is None:
+            try:
+                found = self._find(key, data_type)
+            except EvaluationError as error:
+                found = error
+            self._bags[key] = found
+        if isinstance(found, EvaluationError):
+            raise found
+        return found
+
+    def variable(self, variable: object, evaluate: Callable[["Context"], Any]) -> Any:
+        """The value of a variable, evaluated when it is first needed and kept for the decision.
+
+        Without that, variables that use each other twice would take exponential time. Raises what it raised
+        the first time.
+        """
+        if variable not in self._variables:
+            try:
+                self._variables[variable] = evaluate(self)
+            except EvaluationError as error:
+                self._variables[variable] = error
+        value = self._variables[variable]
+        if isinstance(value, EvaluationError):
+            raise value
+        return value
+
+    def _find(self, key: AttributeKey, data_type: DataType) -> Bag:
+        category, attribute_id, type_uri, issuer = key
+        sent = self.request.table().get((category, attribute_id, type_uri))
+        if sent is not None:
+            chosen = [value for value, by in sent if issuer is None or by == issuer]
+            if data_type is XPATH_EXPRESSION:
+                return tuple(value.xpath for value in chosen if value.xpath is not None)
+            if chosen:
+                return parsed(attribute_id, data_type, [value.text for value in chosen])
+        clock = _CLOCK.get((category, attribute_id, type_uri)) if issuer is None else None
+        if clock is not None:
+            return parsed(attribute_id, data_type, [clock(self.now)])
+        return parsed(attribute_id, data_type, self._ask(key))
+
+    def _ask(self, key: AttributeKey) -> Iterable[str]:
+        if self._source is None:
+            return ()
+        try:
+            return tuple(self._source(*key) or ())
+        except Exception as error:  # whatever a foreign source raises, the decision is Indeterminate
+            raise EvaluationError(
+                f"the source of attribute {quoted(key[1])} failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+def parsed(attribute_id: str, data_type: DataType, texts: Iterable[str]) -> Bag:
+    """Values of their lexical forms. Raises `EvaluationError` with syntax-error (3.0 core, appendix B.8)."""
+    try:
+        return tuple([data_type.parse(text) for text in texts])
+    except ValueError as error:
+        raise EvaluationError(f"attribute {quoted(attribute_id)}: {error}", SYNTAX_ERROR) from None

@@ -1,0 +1,35 @@
+"""What the readers of XML requests share: the error for an invalid request, and checks of single elements."""
+
+from lxml import etree
+
+from service.pdp.errors import RequestError, quoted
+from service.pdp.limits import Limits
+from service.pdp.xml_input import line_of, local_name
+
+
+class InvalidRequestError(ValueError):
+    """A well-formed request that its schema does not allow."""
+
+
+def check_nodes(root: etree._Element, limits: Limits) -> None:
+    """Raise `RequestError` if a document has more nodes than an XPath may be let loose on."""
+    nodes = 0
+    for element in root.iter():
+        nodes += 2 + len(element.attrib)
+        if nodes > limits.content_nodes:
+            raise RequestError(f"the content has more than {limits.content_nodes} nodes", line_of(root))
+
+
+def required(element: etree._Element, name: str) -> str:
+    """An attribute that the schema requires. Raises `InvalidRequestError`."""
+    value = element.get(name)
+    if value is None:
+        raise InvalidRequestError(f"line {line_of(element)}: <{local_name(element)}> has no attribute `{name}`")
+    return value
+
+
+def unexpected(element: etree._Element) -> InvalidRequestError:
+    """The error for an element that must not stand where it stands."""
+    parent = element.getparent()
+    inside = "" if parent is None else f" in <{local_name(parent)}>"
+    return InvalidRequestError(f"line {line_of(element)}: unexpected element {quoted(str(element.tag))}{inside}")

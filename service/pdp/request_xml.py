@@ -1,0 +1,144 @@
+"""Requests in XML: XACML 3.0 (core, section 5.42) and 2.0 (core, section 6.1), told apart by namespace.
+
+The walk is written for speed and is strict all the same: what the schema does not allow makes the request
+invalid, and an invalid request is decided Indeterminate with syntax-error by whoever decides it.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Final
+
+from lxml import etree
+
+from service.pdp.datatypes import XPATH_EXPRESSION
+from service.pdp.errors import RequestError, quoted
+from service.pdp.limits import Limits
+from service.pdp.reports import xpath_value
+from service.pdp.request import Attribute, AttributeGroup, Request, Value
+from service.pdp.request2_xml import CONTEXT2, read_request2
+from service.pdp.request_walk import InvalidRequestError, check_nodes, required, unexpected
+from service.pdp.xml_input import XmlError, line_of, namespace, parse_xml
+
+CONTEXT3: Final = "urn:oasis:names:tc:xacml:3.0:core:schema:wd-17"
+
+_XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+_REQUEST: Final = f"{{{CONTEXT3}}}Request"
+_ATTRIBUTES: Final = f"{{{CONTEXT3}}}Attributes"
+_ATTRIBUTE: Final = f"{{{CONTEXT3}}}Attribute"
+_VALUE: Final = f"{{{CONTEXT3}}}AttributeValue"
+_CONTENT: Final = f"{{{CONTEXT3}}}Content"
+_DEFAULTS: Final = f"{{{CONTEXT3}}}RequestDefaults"
+_MULTI: Final = f"{{{CONTEXT3}}}MultiRequests"
+_REFERENCE: Final = f"{{{CONTEXT3}}}RequestReference"
+_GROUP_REFERENCE: Final = f"{{{CONTEXT3}}}AttributesReference"
+
+
+def parse_xml_request(data: bytes, limits: Limits) -> Request:
+    """Read a request. Raises `RequestError` when it is not well-formed or exceeds a limit."""
+    try:
+        root = parse_xml(data, max_bytes=limits.request_bytes)
+    except XmlError as error:
+        raise RequestError(error.message, error.line or None) from None
+    try:
+        if root.tag == _REQUEST:
+            return _request(root, limits)
+        if namespace(root) == CONTEXT2:
+            return read_request2(root, limits)
+    except InvalidRequestError as error:
+        return Request(error=str(error), version="2.0" if namespace(root) == CONTEXT2 else "3.0")
+    return Request(error=f"the root is {quoted(str(root.tag))}, not a <Request> of XACML 3.0 or 2.0")
+
+
+def _request(root: etree._Element, limits: Limits) -> Request:
+    groups: list[AttributeGroup] = []
+    references: tuple[tuple[str, ...], ...] = ()
+    count = 0
+    for element in root:
+        tag = element.tag
+        if tag == _ATTRIBUTES:
+            group = _group(element, limits)
+            groups.append(group)
+            count += sum([len(attribute.values) for attribute in group.attributes])
+        elif tag == _MULTI:
+            references = tuple(_references(element))
+        elif tag != _DEFAULTS:
+            raise unexpected(element)
+    if not groups:
+        raise InvalidRequestError("a <Request> needs at least one <Attributes>")
+    if count > limits.attributes:
+        raise RequestError(f"the request has {count} attribute values, more than {limits.attributes}")
+    return Request(
+        tuple(groups),
+        _boolean(root, "ReturnPolicyIdList"),
+        _boolean(root, "CombinedDecision"),
+        references,
+    )
+
+
+def _group(element: etree._Element, limits: Limits) -> AttributeGroup:
+    content: etree._Element | None = None
+    attributes: list[Attribute] = []
+    for child in element:
+        tag = child.tag
+        if tag == _ATTRIBUTE:
+            attributes.append(_attribute(child))
+        elif tag == _CONTENT and content is None and not attributes:
+            content = content_of(child, limits)
+        else:
+            raise unexpected(child)
+    return AttributeGroup(required(element, "Category"), tuple(attributes), content, element.get(_XML_ID))
+
+
+def _attribute(element: etree._Element) -> Attribute:
+    values = []
+    for child in element:
+        if child.tag != _VALUE:
+            raise unexpected(child)
+        values.append(_value(child))
+    if not values:
+        raise InvalidRequestError(f"line {line_of(element)}: an <Attribute> needs at least one <AttributeValue>")
+    return Attribute(
+        required(element, "AttributeId"),
+        tuple(values),
+        element.get("Issuer"),
+        _boolean(element, "IncludeInResult"),
+    )
+
+
+def _value(element: etree._Element) -> Value:
+    data_type = required(element, "DataType")
+    if len(element):
+        raise unexpected(element[0])
+    if data_type == XPATH_EXPRESSION.uri:
+        return Value(data_type, element.text or "", xpath_value(element))
+    return Value(data_type, element.text or "")
+
+
+def _references(element: etree._Element) -> Iterator[tuple[str, ...]]:
+    for reference in element:
+        if reference.tag != _REFERENCE:
+            raise unexpected(reference)
+        for child in reference:
+            if child.tag != _GROUP_REFERENCE:
+                raise unexpected(child)
+        yield tuple(required(child, "ReferenceId") for child in reference)
+
+
+def content_of(element: etree._Element, limits: Limits) -> etree._Element:
+    """The one child of `<Content>`, as the root of a document of its own (3.0 core, section 5.45)."""
+    children = list(element)
+    if len(children) != 1:
+        raise InvalidRequestError(f"line {line_of(element)}: <Content> must hold exactly one element")
+    check_nodes(children[0], limits)
+    content = deepcopy(children[0])
+    content.tail = None
+    return content
+
+
+def _boolean(element: etree._Element, name: str) -> bool:
+    value = _BOOLEANS.get(required(element, name))
+    if value is None:
+        raise InvalidRequestError(f"line {line_of(element)}: attribute `{name}` must be `true` or `false`")
+    return value

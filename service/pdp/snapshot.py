@@ -1,0 +1,134 @@
+"""A snapshot: a set of policies that was found right, compiled and never changed again.
+
+`decide` is the only way to a decision. It never raises: whatever goes wrong while deciding is an
+Indeterminate that says what went wrong.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from service.pdp.context import AttributeSource, Context
+from service.pdp.errors import PROCESSING_ERROR, SYNTAX_ERROR
+from service.pdp.evaluator import Evaluator
+from service.pdp.model import Policy, PolicySet
+from service.pdp.outcome import INDETERMINATE_DP, Outcome
+from service.pdp.request import AttributeGroup, Request
+from service.pdp.response import Decision, Response, Result, Status
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule, as a list of policies shows it."""
+
+    id: str
+    effect: Decision
+    description: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInfo:
+    """A policy or policy set of a snapshot, as a list of policies shows it."""
+
+    id: str
+    version: str
+    kind: str
+    """`policy` or `policy set`."""
+    description: str
+    algorithm: str
+    """The address of its combining algorithm."""
+    rules: tuple[RuleInfo, ...]
+    """Of a policy; empty for a policy set."""
+    file: str
+    line: int
+    root: bool
+    """Whether its file is a root; otherwise it only serves references."""
+    parent: str | None
+    """The id of the policy set that it is written inside of, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The policies that a request is decided with, and how their decisions are combined if they are several."""
+
+    policies: tuple[Policy | PolicySet, ...]
+    algorithm: str
+
+
+Evaluate = Callable[[Context], Outcome]
+
+
+class Snapshot:
+    """An immutable set of compiled policies, safe to share between threads.
+
+    Made by `service.pdp.compile_policies`; two snapshots with the same `hash` decide the same.
+    """
+
+    __slots__ = ("_evaluate", "_roots", "hash", "policies")
+
+    def __init__(self, roots: Roots, evaluate: Evaluate, digest: str, policies: tuple[PolicyInfo, ...]) -> None:
+        self._roots: Final = roots
+        self._evaluate: Final = evaluate
+        self.hash: Final = digest
+        self.policies: Final = policies
+
+    def decide(
+        self,
+        request: Request,
+        *,
+        now: datetime,
+        attributes: AttributeSource | None = None,
+    ) -> Response:
+        """Decide a request.
+
+        `now` is an aware datetime: the one clock reading of this decision, from which current-time,
+        current-date and current-dateTime are supplied when the request lacks them. `attributes` is asked for
+        what the request lacks: called with category, id, address of the data type and issuer (or None) of an
+        attribute, it returns lexical values or None.
+
+        Never raises: what cannot be decided is Indeterminate, with the reason in its status.
+        """
+        if request.error is not None:
+            results = (indeterminate(Status(SYNTAX_ERROR, request.error)),)
+        else:
+            results = (self._result(Context(request, now, attributes)),)
+        return Response(results, self.hash, request.version, request.return_policy_ids)
+
+    def plain(self) -> "Snapshot":
+        """The same policies, decided by the plain evaluator: slow, simple, the reference for all details."""
+        return Snapshot(self._roots, plain_evaluation(self._roots), self.hash, self.policies)
+
+    def _result(self, context: Context) -> Result:
+        try:
+            outcome = self._evaluate(context)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: an unforeseen error is no Permit
+            return indeterminate(Status(PROCESSING_ERROR, f"{type(error).__name__}: {error}"))
+        verdict = outcome.verdict
+        return Result(verdict.decision, *outcome[1:], verdict.extent, included(context.request))
+
+
+def indeterminate(status: Status) -> Result:
+    """The result of a request about which nothing can be said."""
+    return Result(Decision.INDETERMINATE, status, (), (), (), (), (), INDETERMINATE_DP.extent)
+
+
+def included(request: Request) -> tuple[AttributeGroup, ...]:
+    """The attributes that the request wants to see in the result (3.0 core, section 5.46)."""
+    groups = []
+    for group in request.groups:
+        chosen = tuple([attribute for attribute in group.attributes if attribute.include_in_result])
+        if chosen:
+            groups.append(AttributeGroup(group.category, chosen, None, group.xml_id))
+    return tuple(groups)
+
+
+def plain_evaluation(roots: Roots) -> Evaluate:
+    """The plain evaluator over some policies."""
+    evaluator = Evaluator()
+
+    def evaluate(context: Context) -> Outcome:
+        return evaluator.roots(roots.policies, roots.algorithm, context)
+
+    return evaluate
