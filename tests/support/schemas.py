@@ -71,7 +71,9 @@ def _dsml_documents(message):
 
 
 def _copied(element):
-    return etree.fromstring(etree.tostring(element, with_tail=False))
+    copy = etree.fromstring(etree.tostring(element, with_tail=False))
+    etree.cleanup_namespaces(copy)  # a prefix that both documents use for different namespaces would be mixed up
+    return copy
 
 
 @cache
