@@ -116,7 +116,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     _claim("timeZone", "timezone", "Europe/London", f"{CORE_1_1}:timeZone", f"{CORE_1_1}:timezone"),
     _claim("role", "roles", "eng"),
     _claim("roles", "roles", "Internal/eng"),
-    _claim("groups", "groups.display", "engineering", f"{CORE_1_1}:groups"),
+    _claim("groups", "groups.display", "engineering", f"{CORE_1_1}:groups", f"{CORE_1_1}:groups.display"),
     _claim("entitlements", "entitlements", "printing"),
     _claim("x509Certificates", "x509Certificates", "MIIDQzCCAqyg…"),
     _claim("active", "active", "true", kind="boolean"),

@@ -237,3 +237,16 @@ def attributes_markdown() -> str:
 def _cell(ids: tuple[str, ...]) -> str:
     """Several ids in one cell of a table."""
     return "<br>".join(f"`{one}`" for one in ids)
+
+
+_BEGIN: Final = "<!-- attributes: written by `sluice policy attributes --markdown` -->\n"
+_END: Final = "<!-- attributes: end -->"
+
+
+def with_attributes(readme: str) -> str:
+    """A text with the tables of `attributes_markdown` between its two markers. Raises `ValueError` without markers."""
+    before, begin, rest = readme.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"no place for the attributes: write `{_BEGIN.strip()}` and `{_END}` on lines of their own")
+    return f"{before}{begin}\n{attributes_markdown()}\n{end}{after}"
