@@ -6,25 +6,23 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from connectors.connector import Connector, Reply, Request
 from service.pap import CurrentSnapshot
 from service.store.database import Database
 from service.store.secrets import Vault
 
-
-class Send(Protocol):
-    """Sends one request within `timeout`; raises `connectors.pinning.NoReply`."""
-
-    def __call__(self, request: Request, timeout: timedelta) -> Reply:
-        """The target's answer."""
-        ...
+Send = Callable[[Request, timedelta], Reply]
+"""Sends one request within a time; raises `connectors.pinning.NoReply`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The parts that delivery works with; all are safe to share between threads."""
+    """The parts that delivery works with; all are safe to share between threads.
+
+    `zone` is the one in which policies read the clock.
+    """
 
     database: Database
     vault: Vault
@@ -33,6 +31,7 @@ class Context:
     connector: Callable[[str], Connector]
     send: Send
     clock: Callable[[], datetime]
+    zone: ZoneInfo
     random: random.Random
     tenant: str
     blocking_timeout: timedelta

@@ -68,7 +68,7 @@ def judge(
         snapshot=context.policies(),
         not_applicable=not_applicable,
         approved_policies=frozenset(approvals),
-        now=now,
+        now=now.astimezone(context.zone),
     )
 
 

@@ -84,7 +84,7 @@ class Steering:
         """Let go on what was held for the target."""
         with self._context.database.transaction() as tx:
             configuration.set_paused(tx, identity_provider, paused=False, now=self._context.clock())
-            self.identity_provider_changed(tx, identity_provider)
+            self.identity_provider_changed(tx, configuration.identity_provider_id(tx, identity_provider))
         self._runner.ring()
 
     def service_provider_changed(self, tx: Transaction, name: str) -> int:
@@ -98,10 +98,9 @@ class Steering:
                 cancelled += 1
         return cancelled
 
-    def identity_provider_changed(self, tx: Transaction, name: str) -> None:
+    def identity_provider_changed(self, tx: Transaction, number: int) -> None:
         """Look again at what is held for a target: it may have been enabled, mended or resumed."""
         now = self._context.clock()
-        number = configuration.identity_provider_id(tx, name)
         for delivery in ledger.open_deliveries(tx, states=("held",), identity_provider_id=number):
             transitions.resume(tx, delivery, now=now)
 

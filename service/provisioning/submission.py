@@ -120,8 +120,11 @@ def _change(submission: Submission, entity: EntityRow | None, domain: str) -> Ch
 def _whole(submission: Submission, entity: EntityRow | None, domain: str) -> Change:
     if submission.patch is not None:
         raise RequestRefused(422, [("patch", f"belongs to the operation `modify`, not `{submission.operation}`")])
-    name = entity.name if entity is not None and submission.entity_id else _name(submission)
-    checked = images.check_image(submission.entity_type, submission.attributes or {}, name=name)
+    named = entity.name if entity is not None else _name(submission)
+    # Who names the entity by its id may give it another name.
+    rename = submission.entity_id is not None
+    checked = images.check_image(submission.entity_type, submission.attributes or {}, name=named, rename=rename)
+    name = checked.attributes[images.naming_attribute(submission.entity_type)]
     replaced = None if checked.members is None and entity is not None else frozenset(checked.members or ())
     return Change(
         operation=submission.operation,
@@ -151,10 +154,29 @@ def _patched(submission: Submission, entity: EntityRow | None) -> Change:
         domain=entity.domain,
         name=patched.attributes.get(name_key, entity.name),
         image=patched.attributes,
-        patch=[dict(operation) for operation in submission.patch],
+        patch=_without_password(submission.patch),
         members=MembershipChange(patched.added, patched.removed, patched.replaced),
         password=patched.password,
     )
+
+
+def _without_password(operations: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The patch as it may be stored: the password is sealed apart from it."""
+    kept: list[Any] = []
+    for operation in operations:
+        given = dict(operation)
+        path = next((v for k, v in given.items() if k.casefold() == "path"), None)
+        if isinstance(path, str) and _is_password(path):
+            continue
+        for name, value in operation.items():
+            if name.casefold() == "value" and not path and isinstance(value, Mapping):
+                given[name] = {k: v for k, v in value.items() if not _is_password(k)}
+        kept.append(given)
+    return kept
+
+
+def _is_password(name: str) -> bool:
+    return name.strip().rpartition(":")[2].casefold() == "password"
 
 
 def _check_members(tx: Transaction, change: Change, submission: Submission) -> None:

@@ -57,7 +57,7 @@ def build(
 ) -> Task:
     """The task of one attempt."""
     known = image(tx, delivery, request)
-    mapped = mapping.map_attributes(request.entity_type, known, target.claim_mappings)
+    mapped = mapping.map_attributes(known, target.claim_mappings)
     sealed = request.sealed_password
     return Task(
         operation=operation,

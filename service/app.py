@@ -1,0 +1,187 @@
+"""The composition root: the one place that knows every room and puts them together."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from flask import Flask
+
+from connectors import catalog
+from connectors.connector import Reply, Request
+from connectors.http import Sender, Transport
+from service import config
+from service.config import Settings
+from service.pap import PolicyAdministration
+from service.provisioning.context import Context
+from service.provisioning.desk import Desk
+from service.provisioning.lanes import Lanes, Runner
+from service.store import configuration, meta, users
+from service.store.database import Database
+from service.store.secrets import SecretKeyError, Vault, decode_key, load_or_make_key
+from service.web.app import create_app
+from service.web.services import Services
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """The assembled service. Nothing runs before `start`."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    policies: PolicyAdministration
+    lanes: Lanes
+    runner: Runner
+    desk: Desk
+    web: Flask
+
+    def start(self) -> None:
+        """Load the policies, watch them, and begin to deliver."""
+        self.policies.start()
+        self.runner.start()
+
+    def stop(self) -> None:
+        """Finish what is being sent, hand the rest back, and let go of everything."""
+        self.runner.stop()
+        self.policies.stop()
+        self.database.close()
+
+
+def utc_now() -> datetime:
+    """The clock of the whole service."""
+    return datetime.now(UTC)
+
+
+def open_store(settings: Settings) -> tuple[Database, Vault]:
+    """The database, migrated when it is ours alone, and the vault whose key belongs to it.
+
+    Raises `SchemaError`, `SecretKeyError` and what the driver raises.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.url)
+    if database.is_sqlite:
+        database.migrate()
+    else:
+        database.check_schema()
+    vault = Vault(_key(settings), [decode_key(text) for text in settings.old_secret_keys])
+    with database.transaction() as tx:
+        stored = meta.put_if_absent(tx, "secret-key-check", vault.check_value)
+        if not vault.knows(stored):
+            raise SecretKeyError("the secret key is not the one that this database was written with")
+    return database, vault
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.secret_key is not None:
+        return decode_key(settings.secret_key)
+    return load_or_make_key(settings.data / "secret.key")
+
+
+def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Application:
+    """Build the service from its settings. The first start makes the administrator and the resident provider."""
+    database, vault = open_store(settings)
+    _first_start(database, settings, clock)
+    policies = PolicyAdministration(
+        folder=settings.policies,
+        root_algorithm=settings.root_algorithm,
+        database=database,
+        clock=clock,
+        shipped_templates=shipped_policies() / "templates",
+    )
+    context = Context(
+        database=database,
+        vault=vault,
+        policies=policies.current,
+        refresh_policies=policies.follow,
+        connector=catalog.connector,
+        send=_sender(settings),
+        clock=clock,
+        zone=settings.zone,
+        random=random.SystemRandom(),
+        tenant=settings.tenant,
+        blocking_timeout=settings.blocking_timeout,
+        web_threads=settings.threads,
+    )
+    lanes = Lanes(context)
+    runner = Runner(context, lanes, settings.runners)
+    desk = Desk(context, lanes, runner)
+    services = Services(
+        database=database,
+        vault=vault,
+        settings=settings,
+        clock=clock,
+        connectors=catalog.connectors,
+        connector=catalog.connector,
+        outbound=desk,
+        policies=policies,
+    )
+    return Application(
+        settings=settings,
+        database=database,
+        vault=vault,
+        policies=policies,
+        lanes=lanes,
+        runner=runner,
+        desk=desk,
+        web=create_app(services),
+    )
+
+
+def _first_start(database: Database, settings: Settings, clock: Callable[[], datetime]) -> None:
+    with database.transaction() as tx:
+        configuration.ensure_resident(tx, clock())
+        password = users.ensure_admin(tx, settings, clock)
+    if password is not None:
+        # Shown this once, and to the terminal alone: it is no log line.
+        sys.stderr.write(f"made the administrator `admin` with the password {password}\n")
+        sys.stderr.flush()
+
+
+def shipped_policies() -> Path:
+    """The policies that come with Sluice: in the package when it is installed, beside it in a checkout."""
+    installed = Path(__file__).parent / "shipped_policies"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "policies"
+
+
+def _sender(settings: Settings) -> Callable[[Request, timedelta], Reply]:
+    sender = Sender()
+    allow = tuple(str(network) for network in settings.allow_targets)
+
+    def send(request: Request, timeout: timedelta) -> Reply:
+        return sender.send(request, transport=Transport(deadline=timeout.total_seconds(), allow=allow))
+
+    return send
+
+
+def wsgi() -> Flask:
+    """What the web server's worker process runs: the service with its embedded runner."""
+    application = assemble(config.load())
+    application.start()
+    atexit.register(application.stop)
+    _end_with_parent()
+    return application.web
+
+
+def _end_with_parent() -> None:
+    """A worker whose supervisor was killed must not go on delivering beside its successor."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        log.error("the supervising process is gone: ending")
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

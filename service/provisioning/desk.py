@@ -1,0 +1,79 @@
+"""Everything that can be asked of provisioning, in one place for the interfaces that ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.provisioning.context import Context
+from service.provisioning.lanes import Lanes, Runner
+from service.provisioning.outbound import Outbound
+from service.provisioning.steering import Steering
+from service.provisioning.submission import Submission
+from service.provisioning.trial import Trial
+from service.store.database import Transaction
+
+
+class Desk:
+    """Hands each question to the file that answers it. Thread-safe; raises `RequestRefused`."""
+
+    def __init__(self, context: Context, lanes: Lanes, runner: Runner) -> None:
+        self._outbound = Outbound(context, lanes, runner)
+        self._steering = Steering(context, runner)
+        self._trial = Trial(context, self._outbound)
+        self._runner = runner
+
+    def accept(self, submission: Submission) -> str:
+        """See `Outbound.accept`."""
+        return self._outbound.accept(submission)
+
+    def wait(self, request_id: str) -> None:
+        """See `Outbound.wait`."""
+        self._outbound.wait(request_id)
+
+    def dry_run(self, submission: Submission) -> dict[str, Any]:
+        """See `Trial.dry_run`."""
+        return self._trial.dry_run(submission)
+
+    def decide(self, submission: Submission, identity_provider: str) -> dict[str, Any]:
+        """See `Trial.decide`."""
+        return self._trial.decide(submission, identity_provider)
+
+    def test_connection(self, identity_provider: str, connector_type: str) -> dict[str, Any]:
+        """See `Trial.test_connection`."""
+        return self._trial.test_connection(identity_provider, connector_type)
+
+    def retry(self, delivery_id: str) -> None:
+        """See `Steering.retry`."""
+        self._steering.retry(delivery_id)
+
+    def cancel(self, delivery_id: str, principal: str = "an administrator") -> None:
+        """See `Steering.cancel`."""
+        self._steering.cancel(delivery_id, principal)
+
+    def approve(self, delivery_id: str, principal: str, comment: str | None = None) -> None:
+        """See `Steering.approve`."""
+        self._steering.approve(delivery_id, principal, comment or "")
+
+    def reject(self, delivery_id: str, principal: str, comment: str | None = None) -> None:
+        """See `Steering.reject`."""
+        self._steering.reject(delivery_id, principal, comment or "")
+
+    def pause(self, identity_provider: str) -> None:
+        """See `Steering.pause`."""
+        self._steering.pause(identity_provider)
+
+    def resume(self, identity_provider: str) -> None:
+        """See `Steering.resume`."""
+        self._steering.resume(identity_provider)
+
+    def configuration_changed(
+        self, tx: Transaction, *, service_provider: str | None = None, identity_provider_id: int | None = None
+    ) -> int:
+        """Bring what is under way in line with a change that `tx` made. Answers how many deliveries it cancelled."""
+        cancelled = 0
+        if service_provider is not None:
+            cancelled = self._steering.service_provider_changed(tx, service_provider)
+        if identity_provider_id is not None:
+            self._steering.identity_provider_changed(tx, identity_provider_id)
+            self._runner.ring()
+        return cancelled
