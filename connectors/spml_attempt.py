@@ -16,7 +16,7 @@ from lxml.etree import _Element as Element
 
 from connectors import spml_messages as messages
 from connectors.connector import Outcome, Progress, Provisioned, Task
-from connectors.errors import ConnectorError, Misconfigured, TargetConflict, TargetRefused
+from connectors.errors import ConnectorError, Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from connectors.spml_answers import Answer, Pso
 from connectors.spml_attributes import ILLEGAL, Values, difference, observed, odd_names, without_empty
 from connectors.spml_messages import PASSWORD, SEARCH, SUSPEND, Changes, Identity
@@ -38,8 +38,9 @@ class State:
 class Vanished(Exception):  # private to the attempt: it is what turns an update into a create
     """The target no longer has the object of the identifier."""
 
-    def __init__(self, error: ConnectorError) -> None:
+    def __init__(self, doing: str, error: ConnectorError) -> None:
         super().__init__(str(error))
+        self.doing = doing
         self.error = error
 
 
@@ -58,7 +59,9 @@ class Attempt:
         try:
             return (yield from self._operate())
         except Vanished as vanished:
-            raise vanished.error from vanished
+            raise TargetUnavailable(
+                f"{vanished.doing}: the object was there, and then was gone", detail=vanished.error.detail
+            ) from vanished
 
     def _operate(self) -> Asking[Provisioned]:
         if self.task.operation == "delete":
@@ -85,7 +88,7 @@ class Attempt:
         if self.task.ambiguous:
             found = yield from self._find()
             if found is not None:
-                return (yield from self._link(found))
+                return (yield from self._link_left_behind(found))
         secrets = self._initial_credentials()
         message = messages.add(self.known.target, self._initial_attributes(secrets))
         doing = f"create {self._what}"
@@ -143,6 +146,18 @@ class Attempt:
             )
         return (yield from self._link(found))
 
+    def _link_left_behind(self, found: Pso) -> Asking[Provisioned]:
+        """Link what an unanswered create may have made; raises `TargetConflict` for what it has not, as set."""
+        made_by_us = self._shows_all_wanted(found)
+        if not made_by_us and not self.setup.link_existing:
+            raise TargetConflict(f"`{self.wanted.name}` exists at the target with other values, and may not be linked")
+        return (yield from self._link(found, "created" if made_by_us else "linked"))
+
+    def _shows_all_wanted(self, found: Pso) -> bool:
+        """Whether an object has every value that we would give it: SPML knows no external id that could tell."""
+        state = self._observed(found, active=True)
+        return state.attributes is not None and difference(state.attributes, self.wanted.attributes).replace == {}
+
     def _find(self) -> Asking[Pso | None]:
         """The object of this name: by its probable identifier, else by a search where the server may know search.
 
@@ -174,12 +189,12 @@ class Attempt:
             for name, values in shown.items()
         )
 
-    def _link(self, found: Pso) -> Asking[Provisioned]:
+    def _link(self, found: Pso, outcome: Outcome = "linked") -> Asking[Provisioned]:
         active = yield from self._is_active(self._aimed(found.identity))
         state = self._observed(found, active=active)
         yield self._progress(state)
         yield from self._update(state)
-        return self._provisioned("linked", state)
+        return self._provisioned(outcome, state)
 
     def _is_active(self, identity: Identity) -> Asking[bool]:
         """Whether an account that we find is enabled; taken for granted where the target does not tell."""
@@ -227,7 +242,7 @@ class Attempt:
         doing = f"look up {self._what}"
         answer = yield from self.talk.ask(messages.look_up(state.identity), doing, safe=True)
         if answer.code == "noSuchIdentifier":
-            raise Vanished(answer.error(doing))
+            raise Vanished(doing, answer.error(doing))
         if not answer.refused:
             answer.confirm(doing)
         found = answer.pso()
@@ -240,8 +255,7 @@ class Attempt:
         sent = yield from self._switch(state, on=False)
         changes = self._changes(state)
         if changes:
-            message = messages.modify(state.identity, changes, self.setup.style)
-            answer = yield from self._change(message, f"update {self._what}")
+            answer = yield from self._modify(state.identity, changes)
             pso = answer.pso()
             if pso is not None:  # a rename may change the identifier (section 3.6.1.4.2)
                 state.identity = self._aimed(pso.identity)
@@ -252,11 +266,23 @@ class Attempt:
         switched = yield from self._switch(state, on=True)
         return sent or changed or switched
 
+    def _modify(self, identity: Identity, changes: Changes) -> Asking[Answer]:
+        doing = f"update {self._what}"
+        try:
+            return (yield from self._change(messages.modify(identity, changes, self.setup.style), doing))
+        except Vanished as vanished:
+            if not any(self.setup.member_attribute in attributes for _, attributes in changes):
+                raise
+            missing = vanished
+        # It may be a member that the target does not know: then the group is not to be created again.
+        answer = yield from self.talk.ask(messages.look_up(identity), f"look up {self._what}", safe=True)
+        raise missing.error if answer.outcome == "success" else missing
+
     def _change(self, message: Element, doing: str, secrets: tuple[str, ...] = ()) -> Asking[Answer]:
         """Ask for a change of an object that ought to exist; raises `Vanished` when it does not."""
         answer = yield from self.talk.ask(message, doing, safe=False, secrets=secrets)
         if answer.code == "noSuchIdentifier":
-            raise Vanished(answer.error(doing))
+            raise Vanished(doing, answer.error(doing))
         answer.confirm(doing)
         return answer
 
@@ -283,7 +309,7 @@ class Attempt:
             message = messages.set_password(state.identity, password)
             answer = yield from self.talk.ask(message, doing, safe=False, secrets=(password,))
             if answer.code == "noSuchIdentifier":
-                raise Vanished(answer.error(doing))
+                raise Vanished(doing, answer.error(doing))
             if answer.code != "unsupportedOperation":
                 answer.confirm(doing)
                 return True
@@ -319,7 +345,7 @@ class Attempt:
     def _delete(self) -> Asking[Provisioned]:
         state = yield from self._doomed()
         if state is None:
-            return Provisioned(outcome="already-gone", active=False)
+            return Provisioned(outcome="already-gone", active=False, warnings=tuple(self.warnings))
         suspend = self.setup.suspend_on_delete
         doing = f"{'suspend' if suspend else 'delete'} {self._what}"
         if suspend:
@@ -341,7 +367,12 @@ class Attempt:
         if not self.task.ambiguous:
             return None
         found = yield from self._find()
-        return None if found is None else self._observed(found, active=True)
+        if found is None:
+            return None
+        if not self.setup.link_existing and not self._shows_all_wanted(found):
+            self.warnings.append(f"`{self.wanted.name}` exists at the target with other values, and was left alone")
+            return None
+        return self._observed(found, active=True)
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 

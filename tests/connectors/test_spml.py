@@ -3,7 +3,7 @@
 import pytest
 
 from connectors.connector import Link, Membership
-from connectors.errors import Misconfigured, TargetConflict, TargetRefused
+from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from tests.support.driving import Driven
 from tests.support.schemas import spml_schema
 from tests.support.spml_cases import ALICE, LOST, created, deliver, group, linked, members, settings, stored, task
@@ -168,11 +168,25 @@ def test_linking_a_suspended_account_resumes_it(target):
     assert target.objects["person:alice"].active is True
 
 
-def test_an_ambiguous_create_that_took_effect_is_not_repeated(target):
-    target.put("alice")
-    driven = deliver(target, task(unfinished=LOST), settings(on_conflict="fail"))
-    assert driven.result.outcome == "linked"
-    assert "addRequest" not in target.received
+@pytest.mark.parametrize("on_conflict", ["link", "fail"])
+def test_an_ambiguous_create_that_took_effect_is_not_repeated(target, on_conflict):
+    created(target)
+    before = len(target.received)
+    driven = deliver(target, task(unfinished=LOST), settings(on_conflict=on_conflict))
+    assert driven.result.outcome == "created"
+    assert target.received[before:] == ["listTargetsRequest", "lookupRequest", "searchRequest", "activeRequest"]
+
+
+def test_an_account_that_no_ambiguous_create_can_have_made_is_linked_only_as_set(target):
+    target.put("alice", sn=["Springs"])
+    assert deliver(target, task(unfinished=LOST)).result.outcome == "linked"
+    target.put("alice", sn=["Springs"])
+    with pytest.raises(TargetConflict, match="other values"):
+        deliver(target, task(unfinished=LOST), settings(on_conflict="fail"))
+    result = deliver(target, task("delete", unfinished=LOST), settings(on_conflict="fail")).result
+    assert result.outcome == "already-gone"
+    assert "left alone" in result.warnings[0]
+    assert "person:alice" in target.objects
 
 
 def test_an_ambiguous_create_that_took_no_effect_is_done(target):
@@ -264,11 +278,17 @@ def test_a_vanished_account_whose_name_is_taken_is_linked(target):
     assert driven.result.identifier == "person:alice"
 
 
-def test_an_object_that_vanishes_while_it_is_linked_is_the_targets_refusal(target):
+def test_an_object_that_vanishes_while_it_is_linked_is_tried_again(target):
     target.put("alice")
     target.misbehave("modifyRequest", "noSuchIdentifier")
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetUnavailable, match="was gone"):
         deliver(target, task())
+
+
+def test_an_account_that_vanishes_before_it_is_suspended_is_tried_again(target):
+    target.misbehave("suspendRequest", "noSuchIdentifier")
+    with pytest.raises(TargetUnavailable, match="was gone"):
+        deliver(target, task(attributes={**ALICE, "active": False}))
 
 
 def test_a_changed_password_is_set_by_the_capability(target):
@@ -409,6 +429,23 @@ def test_an_existing_group_takes_our_members(target):
     result = deliver(target, group(membership=Membership(current=members("alice", "bob")))).result
     assert result.outcome == "linked"
     assert sorted(stored(target, "group:staff")["member"]) == ["person:alice", "person:bob"]
+
+
+def test_a_member_that_the_target_does_not_know_is_refused_without_creating_the_group_again(target):
+    link = linked(deliver(target, group(membership=Membership())).result)
+    target.misbehave("modifyRequest", "noSuchIdentifier")
+    change = Membership(current=members("ghost"), added=members("ghost"), removed=())
+    with pytest.raises(TargetRefused):
+        deliver(target, group("modify", membership=change, link=link))
+    assert target.received.count("addRequest") == 1
+
+
+def test_a_vanished_group_is_created_again_with_its_members(target):
+    link = linked(deliver(target, group(membership=Membership())).result)
+    target.objects.clear()
+    change = Membership(current=members("alice", "bob"), added=members("bob"), removed=())
+    assert deliver(target, group("modify", membership=change, link=link)).result.outcome == "recreated"
+    assert stored(target, "group:staff")["member"] == ["person:alice", "person:bob"]
 
 
 def test_a_group_is_renamed_and_deleted(target):
