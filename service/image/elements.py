@@ -1,0 +1,87 @@
+"""The values of a multi-valued attribute while a patch changes them (RFC 7644, section 3.5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from service.image.errors import Findings
+from service.image.values import check_primary
+
+
+def merged(values: Sequence[Any], new: Sequence[Any], at: str) -> list[Any]:
+    """`values` with the new ones added; what is there already is not added again (section 3.5.2.1).
+
+    A value with the same `value` and `type` is the same one (RFC 7643, section 2.4): it takes over the sub-attributes
+    of the new one.
+    """
+    result, touched = list(values), set[int]()
+    for one in new:
+        index = next((index for index, known in enumerate(result) if _is_same(known, one)), len(result))
+        result[index : index + 1] = [result[index] | one if _are_objects(result[index : index + 1], one) else one]
+        touched.add(index)
+    return settled(result, touched, at)
+
+
+def changed(values: Sequence[Any], chosen: Sequence[int], change: Callable[[Any], Any], at: str) -> list[Any]:
+    """`values` with those at the indexes `chosen` changed; a value that became empty or None is gone."""
+    result = list(values)
+    for index in chosen:
+        result[index] = change(result[index])
+    return settled(result, set(chosen), at)
+
+
+def without(values: Sequence[Any], unwanted: Sequence[Any]) -> list[Any]:
+    """`values` without those that have all the sub-attributes of an unwanted one."""
+    return [one for one in values if not any(_contains(one, other) for other in unwanted)]
+
+
+def settled(values: list[Any], touched: set[int], at: str) -> list[Any]:
+    """The values after a change: at most one primary, the one that was just named; none empty, none twice.
+
+    Section 3.5.2: a value that becomes primary takes that from the others. Raises `ImageErrors` when the change makes
+    several values primary.
+    """
+    findings = Findings()
+    check_primary([values[index] for index in touched], at, findings)
+    findings.raise_any()
+    if any(_is_primary(values[index]) for index in touched):
+        values = [
+            {**one, "primary": False} if _is_primary(one) and index not in touched else one
+            for index, one in enumerate(values)
+        ]
+    result: list[Any] = []
+    for one in values:
+        if one not in (None, {}) and one not in result:
+            result.append(one)
+    return result
+
+
+def _is_primary(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("primary") is True
+
+
+def _are_objects(found: Sequence[Any], other: Any) -> bool:
+    return bool(found) and isinstance(found[0], dict) and isinstance(other, dict)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
+        return bool(one == other)
+    if "value" in one and "value" in other:
+        return bool(one["value"] == other["value"]) and _type(one) == _type(other)
+    return _without_primary(one) == _without_primary(other)
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    return str(value.get("type", "")).casefold()
+
+
+def _without_primary(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if name != "primary"}
+
+
+def _contains(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return bool(other) and all(one.get(name) == inner for name, inner in other.items())
+    return bool(one == other)
