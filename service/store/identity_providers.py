@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from connectors.connector import Settings
 from service.providers import (
@@ -30,7 +30,9 @@ from service.store.ids import new_id
 from service.store.models import (
     ConnectorRow,
     ConnectorSecretRow,
+    DeliveryRow,
     IdentityProviderRow,
+    LinkRow,
     OutboundConfigurationRow,
     RememberedRow,
     ServiceProviderRow,
@@ -95,6 +97,8 @@ def update_identity_provider(
     if key(provider.name) != row.name_key and _find_identity_provider(tx, provider.name) is not None:
         raise NameTaken(KIND, provider.name)
     _refuse_used_connectors(tx, row, provider)
+    if provider.name != row.name:
+        _rename_open_work(tx, row, provider.name)
     row.version += 1
     _write_identity_provider(tx, seals, row, provider, now)
     return _identity_provider(row)
@@ -152,6 +156,14 @@ def _refuse_used_connectors(tx: Transaction, row: IdentityProviderRow, provider:
                 raise InUse(f"connector `{connector.type}` of identity provider `{row.name}`", users)
 
 
+def _rename_open_work(tx: Transaction, row: IdentityProviderRow, new: str) -> None:
+    """What is under way and what is linked show the new name; what is final keeps the name it had."""
+    open_ = (DeliveryRow.identity_provider_id == row.id, DeliveryRow.final_at.is_(None))
+    tx.execute(update(DeliveryRow).where(*open_).values(identity_provider=new))
+    linked = LinkRow.connector_id.in_([connector.id for connector in row.connectors])
+    tx.execute(update(LinkRow).where(linked).values(identity_provider=new))
+
+
 def _write_identity_provider(
     tx: Transaction, seals: Seals, row: IdentityProviderRow, provider: IdentityProvider, now: datetime
 ) -> None:
@@ -165,7 +177,7 @@ def _write_identity_provider(
     row.updated_at = now
     kept = {key(old.type): old for old in row.connectors}
     row.connectors = [
-        kept.get(key(wanted.type)) or ConnectorRow(id=new_id(), type=wanted.type, secrets=[])
+        kept.get(key(wanted.type)) or ConnectorRow(id=new_id(), type=wanted.type, properties={}, secrets=[])
         for wanted in provider.connectors
     ]
     default = provider.connector(provider.default_connector) if provider.default_connector else None
@@ -206,7 +218,8 @@ def _write_connector(seals: Seals, row: ConnectorRow, wanted: ConnectorConfigura
     sealed = seals.secret_keys(wanted.type) | stored.keys()  # what was ever sealed is never written in clear
     plain = {k: v for k, v in wanted.properties.items() if k not in sealed}
     secrets = {k: v for k, v in wanted.properties.items() if k in sealed and v}
-    before, after = (row.properties, row.profile, stored.keys()), (plain, wanted.profile, secrets.keys())
+    before = (dict[str, Any](row.properties), row.profile, set(stored))
+    after = (dict[str, Any](plain), wanted.profile, set(secrets))
     row.enabled, row.profile, row.on_conflict = wanted.enabled, wanted.profile, wanted.on_conflict
     row.properties = plain
     row.secrets = [stored.get(k) or ConnectorSecretRow(connector_id=row.id, key=k) for k in secrets]

@@ -1,0 +1,104 @@
+"""Makes the Flask application: guards, limits, headers, and all endpoints."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+
+from service.web import problems
+from service.web.api_connectors import ConnectorApi
+from service.web.api_decisions import DecisionApi
+from service.web.api_identity_providers import IdentityProviderApi
+from service.web.api_policies import PolicyApi
+from service.web.api_requests import RequestApi
+from service.web.api_service_providers import ServiceProviderApi
+from service.web.api_tokens import TokenApi
+from service.web.auth import Authenticator
+from service.web.fields import View
+from service.web.health import Health
+from service.web.openapi import document
+from service.web.operations import Answer, Call, operation, register
+from service.web.services import Services
+
+OPEN_TO_ALL = frozenset({"healthz", "readyz"})
+"""Endpoints that need no credentials."""
+
+SCIM = "/scim/"
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class OpenApiDocument(View):
+    """An OpenAPI 3.1 document."""
+
+    openapi: str
+
+
+class DocumentApi:
+    """The description of the API itself."""
+
+    def __init__(self) -> None:
+        self.document: dict[str, object] = {}
+
+    @operation(
+        "GET",
+        "/api/v1/openapi.json",
+        tag="description",
+        scopes=("read", "provision", "pdp"),
+        answers={200: OpenApiDocument},
+    )
+    def openapi(self, _call: Call) -> Answer:
+        """The OpenAPI document of this API."""
+        return Answer(self.document)
+
+
+def create_app(services: Services) -> Flask:
+    """The WSGI application over these services. Every address but those in `OPEN_TO_ALL` needs credentials."""
+    app = Flask("service.web", static_folder=None)
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    problems.register(app)
+    _guard(app, services)
+    description = DocumentApi()
+    groups = [
+        ServiceProviderApi(services),
+        IdentityProviderApi(services),
+        ConnectorApi(services),
+        RequestApi(services),
+        PolicyApi(services),
+        DecisionApi(services),
+        TokenApi(services),
+        description,
+    ]
+    description.document = document(register(app, groups))
+    health = Health(services)
+    app.add_url_rule("/healthz", "healthz", health.alive)
+    app.add_url_rule("/readyz", "readyz", health.ready)
+    return app
+
+
+def _guard(app: Flask, services: Services) -> None:
+    authenticator = Authenticator(services)
+
+    @app.before_request
+    def authenticate() -> None:
+        if request.endpoint not in OPEN_TO_ALL:
+            g.principal = authenticator.principal(request)
+
+    @app.before_request
+    def limit_body() -> None:
+        """Refused by the length that is announced; a body without one is read up to the limit only."""
+        settings = services.settings
+        request.max_content_length = settings.max_scim_body if request.path.startswith(SCIM) else settings.max_body
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response

@@ -1,0 +1,49 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from service.web.problems import Problem
+
+Scope = Literal["admin", "provision", "pdp", "read"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+ROLE_SCOPES: dict[str, frozenset[Scope]] = {"admin": frozenset({"admin"}), "viewer": frozenset({"read"})}
+"""What console users may do, by their role."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Someone with valid credentials.
+
+    `name` says who, for records: `token:<id>`, `user:<name>` or `setting:SLUICE_ADMIN_TOKEN`. `service_provider` is
+    the one that scope `provision` is bound to.
+    """
+
+    name: str
+    scopes: frozenset[Scope]
+    service_provider: str | None = None
+
+    def has(self, scope: Scope) -> bool:
+        """Whether the credentials reach that far; `admin` reaches everywhere."""
+        return "admin" in self.scopes or scope in self.scopes
+
+    def require(self, scopes: frozenset[Scope]) -> None:
+        """Raise `Problem` 403 unless one of the scopes is held."""
+        enough: frozenset[Scope] = scopes | {"admin"}
+        if not any(self.has(scope) for scope in enough):
+            wanted = " or ".join(f"`{scope}`" for scope in SCOPES if scope in enough)
+            raise Problem(403, f"these credentials lack the scope {wanted}")
+
+    @property
+    def confined_to(self) -> str | None:
+        """The only service provider whose requests may be read or made; None: any."""
+        return None if self.has("read") else self.service_provider
+
+    def require_provider(self, name: str) -> None:
+        """Raise `Problem` 403 unless requests for that service provider may be made."""
+        if self.has("admin") or (self.service_provider or "").casefold() == name.casefold():
+            return
+        raise Problem(403, f"these credentials are bound to another service provider than `{name}`")

@@ -1,0 +1,91 @@
+"""What the web room is handed by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from connectors.connector import Connector
+from service.config import Settings
+from service.pap import PolicyAdministration
+from service.provisioning.submission import Submission
+from service.store.database import Database, Transaction
+from service.store.secrets import Vault
+
+Json = dict[str, Any]
+
+
+class Outbound(Protocol):
+    """What is asked of provisioning (`service.provisioning.desk`).
+
+    What cannot be taken or done raises `RequestRefused`; a provider that is not there `UnknownProvider`.
+    """
+
+    def accept(self, submission: Submission) -> str:
+        """Store the request with all that follows from it; answers its id."""
+        ...
+
+    def wait(self, request_id: str) -> None:
+        """Wait for the request's Blocking deliveries, at most the blocking timeout."""
+        ...
+
+    def dry_run(self, submission: Submission) -> Json:
+        """Decide and show the first exchanges; stores and sends nothing."""
+        ...
+
+    def decide(self, submission: Submission, identity_provider: str) -> Json:
+        """What the policies say of the request's delivery to one identity provider; stores and sends nothing."""
+        ...
+
+    def test_connection(self, identity_provider: str, connector_type: str) -> Json:
+        """Reach and authenticate at a target without changing anything."""
+        ...
+
+    def retry(self, delivery_id: str) -> None:
+        """Try a delivery anew."""
+        ...
+
+    def cancel(self, delivery_id: str, principal: str) -> None:
+        """Take a delivery back that was not sent."""
+        ...
+
+    def approve(self, delivery_id: str, principal: str, comment: str | None) -> None:
+        """Let a delivery go that waits for approval."""
+        ...
+
+    def reject(self, delivery_id: str, principal: str, comment: str | None) -> None:
+        """Refuse a delivery that waits for approval."""
+        ...
+
+    def pause(self, identity_provider: str) -> None:
+        """Hold everything that would go to an identity provider."""
+        ...
+
+    def resume(self, identity_provider: str) -> None:
+        """Let it go on."""
+        ...
+
+    def configuration_changed(
+        self, tx: Transaction, *, service_provider: str | None = None, identity_provider_id: int | None = None
+    ) -> int:
+        """Bring what is under way in line with a change that `tx` made; answers how many deliveries it cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that endpoints work with; all of it is safe to share between threads.
+
+    `connector` finds a connector by its type, in any spelling, and raises `LookupError` with a message for people.
+    """
+
+    database: Database
+    vault: Vault
+    settings: Settings
+    clock: Callable[[], datetime]
+    connectors: Callable[[], Sequence[Connector]]
+    connector: Callable[[str], Connector]
+    outbound: Outbound
+    policies: PolicyAdministration
