@@ -94,7 +94,7 @@ class Answer:
         said = self.data.get("detail")
         if not said and isinstance(self.data.get("Errors"), list):  # SCIM 1.1, and servers that mix the two
             said = "; ".join(str(one.get("description", "")) for one in self.data["Errors"] if isinstance(one, Mapping))
-        if not said and "html" not in self.reply.headers.get("content-type", ""):
+        if not said and not self.scim_type and "html" not in self.reply.headers.get("content-type", ""):
             said = self.reply.body[:500].decode("utf-8", "replace")
         text = " ".join(str(said or "").split())
         if self.scim_type and self.scim_type.lower() not in text.lower():

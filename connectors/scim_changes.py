@@ -80,7 +80,7 @@ def batches(operations: Sequence[Operation], size: int) -> Iterator[list[Operati
 
 
 def _changed(path: str, before: Any, after: Any, joint: str = "") -> Iterator[Operation]:
-    if _same(before, after):
+    if same(before, after):
         return
     if not joint and path.startswith("urn:"):
         yield from _changed_parts(path, before or {}, after or {}, ":")
@@ -102,7 +102,7 @@ def _path(key: str, sub: str) -> str:
     return f"{key}:{sub}" if key.startswith("urn:") else f"{key}.{sub}"
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Equal, where the order of the values of a multi-valued attribute says nothing (RFC 7643 section 2.4)."""
     if isinstance(one, list) and isinstance(other, list):
         return sorted(map(_canonical, one)) == sorted(map(_canonical, other))

@@ -40,7 +40,7 @@ class GroupWork(Work):
         known = membership is not None and membership.added is not None and membership.removed is not None
         put, patch = partial(self._put, link), partial(self._patch, link)
         if membership is None:
-            return (yield from patch())
+            return (yield from self.either(patch, partial(self._put_as_read, link)))
         if ways.modify == "put" or (not known and ways.replace == "put" and len(self._members) <= self._at_once):
             return (yield from self.either(put, patch))
         return (yield from self.either(patch, put))
@@ -54,6 +54,12 @@ class GroupWork(Work):
     def _put(self, link: Link) -> Talk[Written]:
         # RFC 7644 section 3.5.1: an attribute that a PUT leaves out may be cleared, so the members are always in it.
         return self.put(link, self.resource | {"members": member_values(self._members)})
+
+    def _put_as_read(self, link: Link) -> Talk[Written]:
+        """PUT with the members that the group has: they are not ours to say."""
+        url = resource_url(self.endpoint, link.identifier)
+        read = (yield from self.calls.get(url, "read the members")).expect()
+        return (yield from self.put(link, self.resource | {"members": read.data.get("members") or []}))
 
     def _patch(self, link: Link) -> Talk[Written]:
         written = yield from self.patch(link)

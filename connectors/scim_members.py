@@ -46,7 +46,7 @@ def differences(current: Iterable[Member], read: Mapping[str, Any]) -> list[Chan
 def change_members(calls: Calls, url: str, changes: Sequence[Change]) -> Talk[None]:
     """Send membership changes.
 
-    Raises Vanished when the group is gone, TargetRefused when members were not accepted (after all others were sent).
+    Raises Vanished, Unsupported, and TargetRefused when members were not accepted (after all others were sent).
     """
     limits = calls.profile.patch
     sending = _Sending(calls, url)
@@ -99,7 +99,7 @@ class _Sending:
             self.accepted += len(batch)
             return
         if answer.status not in _NOT_ACCEPTED:
-            raise answer.error()
+            answer.expect()
         if answer.status == 404:
             yield from self._expect_group()
         if len(batch) > 1:

@@ -60,11 +60,12 @@ def _listing(answer: Answer, purpose: str) -> list[Finding]:
 
 def _supports(data: Mapping[str, Any], name: str) -> bool:
     feature = data.get(name)
-    return isinstance(feature, Mapping) and feature.get("supported") in {True, "true", "True"}
+    # Entra-style servers spell booleans as words.
+    return isinstance(feature, Mapping) and str(feature.get("supported")).lower() == "true"
 
 
 def _speaks_scim_1(data: Mapping[str, Any]) -> bool:
-    listed = data.get("Resources")
-    resources = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-    schemas = [schema for one in (data, *resources) for schema in (one.get("schemas") or ())]
-    return any(str(schema).startswith(_SCIM_1) for schema in schemas)
+    found = data.get("Resources")
+    resources = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    listed = [one.get("schemas") for one in (data, *resources)]
+    return any(str(schema).startswith(_SCIM_1) for some in listed if isinstance(some, list) for schema in some)

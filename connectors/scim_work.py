@@ -110,10 +110,17 @@ class Work(ABC):
         identifier = answer.identifier or (yield from self._identifier_of_new(answer))
         yield Progress(identifier=identifier, delivered=self.resource, etag=answer.etag)
         try:
-            yield from change_members(self.calls, resource_url(self.endpoint, identifier), self.unsent_members())
+            yield from self._complete(identifier)
         except Vanished as error:
             raise TargetUnavailable(f"create the {self.kind}: it was created and then was gone") from error
         return self.done(outcome, identifier, answer.etag)
+
+    def _complete(self, identifier: str) -> Talk[None]:
+        url = resource_url(self.endpoint, identifier)
+        try:
+            yield from change_members(self.calls, url, self.unsent_members())
+        except Unsupported:
+            yield from self.write(Link(identifier, self.resource))
 
     def _identifier_of_new(self, answer: Answer) -> Talk[str]:
         """Some targets confirm a creation without saying what they created."""

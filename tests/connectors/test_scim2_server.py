@@ -1,0 +1,245 @@
+"""The SCIM 2.0 connector against a real server that others wrote (scim2-server), over the real sender."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from connectors import profile, scim2
+from connectors.connector import Link, Member, Membership
+from connectors.errors import CredentialsRejected, TargetConflict, TargetThrottled, TargetUnavailable
+from connectors.http import Sender, Transport
+from connectors.scim2 import Scim2
+from tests.support.driving import run
+from tests.support.scim_target import scim_target
+from tests.support.tasks import ALICE, ENTERPRISE, NOW, group_task, settings, unanswered, user_task
+
+LOOPBACK = Transport(deadline=10, allow=("127.0.0.0/8",))
+BOB = {"userName": "bob", "name": {"givenName": "Bob"}}
+
+
+@pytest.fixture
+def target():
+    with scim_target() as running:
+        yield running
+
+
+@pytest.fixture
+def provision(target):
+    """Carry a task out at the target; `at` changes the settings."""
+    with closing(Sender()) as sender:
+
+        def carry_out(task, **at):
+            exchanges = Scim2().provision(task, settings(target.properties, **at))
+            return run(exchanges, lambda request: sender.send(request, transport=LOOPBACK)).result
+
+        yield carry_out
+
+
+def link_of(result):
+    return Link(result.identifier, result.delivered, result.etag)
+
+
+def only(resources):
+    assert len(resources) == 1
+    return resources[0]
+
+
+def test_a_user_lives_from_create_to_delete(target, provision):
+    created = provision(user_task())
+    stored = only(target.users)
+    assert (created.outcome, created.identifier) == ("created", stored["id"])
+    assert stored["userName"] == "alice"
+    assert stored["externalId"] == "entity-alice"
+    assert stored["emails"] == ALICE["emails"]
+    assert stored[ENTERPRISE] == {"department": "engineering"}
+
+    changed = {
+        **ALICE,
+        "title": "Queen",
+        "name": {"givenName": "Alice"},
+        ENTERPRISE: {"costCenter": "7"},
+        "active": False,
+    }
+    modified = provision(user_task("modify", attributes=changed, link=link_of(created)))
+    stored = only(target.users)
+    assert modified.outcome == "updated"
+    assert not modified.active
+    assert stored["title"] == "Queen"
+    assert stored["name"] == {"givenName": "Alice"}
+    assert stored[ENTERPRISE] == {"costCenter": "7"}
+    assert stored["active"] is False
+
+    replaced = provision(user_task("replace", link=link_of(modified)))
+    stored = only(target.users)
+    assert replaced.outcome == "updated"
+    assert "title" not in stored
+    assert stored["active"] is True
+
+    assert provision(user_task("delete", link=link_of(replaced))).outcome == "deleted"
+    assert target.users == []
+    assert provision(user_task("delete", link=link_of(replaced))).outcome == "already-gone"
+    assert [call.split(" ")[0] for call in target.calls] == ["POST", "PATCH", "PUT", "DELETE", "DELETE"]
+
+
+def test_an_unchanged_user_costs_no_request(target, provision):
+    created = provision(user_task())
+    assert provision(user_task("modify", link=link_of(created))).outcome == "unchanged"
+    assert len(target.arrived) == 1
+
+
+def test_an_existing_account_is_linked(target, provision):
+    theirs = provision(user_task(entity_id="someone-else", attributes={"userName": "ALICE", "title": "Old"}))
+    linked = provision(user_task())
+    assert (linked.outcome, linked.identifier) == ("linked", theirs.identifier)
+    stored = only(target.users)
+    assert stored["externalId"] == "entity-alice"
+    assert "title" not in stored
+
+
+def test_an_existing_account_that_may_not_be_linked_is_left_alone(target, provision):
+    provision(user_task(entity_id="someone-else"))
+    before = target.users
+    with pytest.raises(TargetConflict):
+        provision(user_task(), on_conflict="fail")
+    assert target.users == before
+
+
+def test_a_create_that_took_effect_unnoticed_makes_no_second_account(target, provision):
+    first = provision(user_task())
+    again = provision(user_task(unfinished=unanswered(url=target.users_url)), on_conflict="fail")
+    assert (again.outcome, again.identifier) == ("created", first.identifier)
+    only(target.users)
+    assert target.calls.count("POST /v2/Users") == 1
+
+
+def test_an_account_that_vanished_is_created_again(target, provision):
+    created = provision(user_task())
+    provision(user_task("delete", link=link_of(created)))
+    again = provision(user_task("replace", link=link_of(created)))
+    assert again.outcome == "recreated"
+    assert again.identifier == only(target.users)["id"] != created.identifier
+
+
+def test_a_modify_of_an_unknown_state_keeps_what_others_set(target, provision):
+    created = provision(user_task(attributes={**ALICE, "nickName": "Al", "title": "Old"}))
+    task = user_task("modify", link=Link(created.identifier), patch=[{"op": "remove", "path": "title"}])
+    assert provision(task).outcome == "updated"
+    stored = only(target.users)
+    assert stored["nickName"] == "Al"
+    assert "title" not in stored
+
+
+def test_a_name_full_of_markup_and_quotes_survives(target, provision):
+    attributes = {"userName": 'x"\\ <b>&amp;\u202e ü 🎉', "displayName": "O'Hara; DROP", "title": "line\nbreak"}
+    provision(user_task(attributes=attributes, entity_id="other"))
+    linked = provision(user_task(attributes=attributes))
+    assert linked.outcome == "linked"
+    stored = only(target.users)
+    assert {key: stored[key] for key in attributes} == attributes
+
+
+def test_a_password_is_set_once_and_changed_when_given(target, provision):
+    created = provision(user_task(password="first-Pass1"))
+    provision(user_task("modify", attributes={**ALICE, "title": "x"}, link=link_of(created)))
+    assert only(target.storage.resources).password == "first-Pass1"
+    provision(user_task("modify", link=link_of(created), password="second-Pass2"))
+    assert only(target.storage.resources).password == "second-Pass2"
+
+
+def test_a_mapped_user_arrives_nested(target, provision):
+    attributes = {
+        "userName": "al",
+        "name.familyName": "L",
+        "emails.work": "a@example.com",
+        f"{ENTERPRISE}:department": "x",
+    }
+    provision(user_task(attributes=attributes, mapped=True))
+    stored = only(target.users)
+    assert stored["name"] == {"familyName": "L"}
+    assert stored["emails"] == [{"value": "a@example.com", "type": "work"}]
+    assert stored[ENTERPRISE] == {"department": "x"}
+
+
+def test_a_group_lives_from_create_to_delete(target, provision):
+    alice = provision(user_task()).identifier
+    bob = provision(user_task(entity_id="entity-bob", attributes=BOB)).identifier
+    first, second = Member("entity-alice", alice, "alice"), Member("entity-bob", bob, "bob")
+
+    created = provision(group_task(membership=Membership(current=(first,))))
+    assert [one["value"] for one in only(target.groups)["members"]] == [alice]
+
+    changed = Membership(current=(second,), added=(second,), removed=(first,))
+    renamed = {"displayName": "builders"}
+    modified = provision(group_task("modify", attributes=renamed, link=link_of(created), membership=changed))
+    stored = only(target.groups)
+    assert stored["displayName"] == "builders"
+    assert [one["value"] for one in stored["members"]] == [bob]
+
+    whole = Membership(current=(first, second))
+    provision(group_task("replace", attributes=renamed, link=link_of(modified), membership=whole))
+    assert {one["value"] for one in only(target.groups)["members"]} == {alice, bob}
+
+    provision(group_task("replace", attributes=renamed, link=link_of(modified), membership=Membership()))
+    assert not only(target.groups).get("members")
+
+    assert provision(group_task("delete", link=link_of(modified))).outcome == "deleted"
+    assert target.groups == []
+
+
+def test_a_large_group_arrives_whole(target, provision):
+    people = tuple(Member(f"entity-{number}", f"id-{number}", f"user{number}") for number in range(250))
+    created = provision(group_task(membership=Membership(current=people)))
+    assert {one["value"] for one in only(target.groups)["members"]} == {one.identifier for one in people}
+    fewer = Membership(current=people[:101])
+    provision(group_task("modify", link=link_of(created), membership=fewer))
+    assert {one["value"] for one in only(target.groups)["members"]} == {one.identifier for one in people[:101]}
+
+
+def test_an_existing_group_is_linked(target, provision):
+    theirs = provision(group_task(entity_id="someone-else"))
+    assert provision(group_task(unfinished=unanswered())).identifier == theirs.identifier
+    assert only(target.groups)["externalId"] == "entity-engineers"
+
+
+def test_wrong_credentials_are_told_and_nothing_is_stored(target, provision):
+    target.token = "wrong"
+    with pytest.raises(CredentialsRejected):
+        provision(user_task())
+    assert target.users == []
+
+
+def test_a_target_in_trouble_is_told_by_what_to_do_next(target, provision):
+    target.answer_with = [(503, {}), (429, {"Retry-After": "7"})]
+    with pytest.raises(TargetUnavailable):
+        provision(user_task())
+    with pytest.raises(TargetThrottled) as caught:
+        provision(user_task())
+    assert caught.value.retry_after == 7.0
+    assert target.users == []
+
+
+def test_a_connection_test_finds_the_server_good_and_changes_nothing(target):
+    with closing(Sender()) as sender:
+        exchanges = Scim2().probe(settings(target.properties), {}, NOW)
+        findings = run(exchanges, lambda request: sender.send(request, transport=LOOPBACK)).result
+    assert all(finding.good for finding in findings)
+    assert {one.method for one in target.arrived} == {"GET"}
+
+
+def test_versions_are_sent_where_the_profile_asks_for_them(target, provision, monkeypatch):
+    with_etags = profile.load("generic", {"user": {"etags": True}})
+    monkeypatch.setattr(scim2, "load", lambda name: with_etags)
+    created = provision(user_task())
+    changed = provision(user_task("modify", attributes={**ALICE, "title": "a"}, link=link_of(created)))
+    assert target.arrived[-1].headers["if-match"] == created.etag
+    # Somebody else has changed the account meanwhile: our version is stale, the change is computed anew from a read.
+    provision(user_task("modify", attributes={**ALICE, "title": "b"}, link=link_of(changed)))
+    stale = replace(link_of(changed), delivered={**changed.delivered, "title": "a"})
+    again = provision(user_task("modify", attributes={**ALICE, "title": "c"}, link=stale))
+    assert again.outcome == "updated"
+    assert only(target.users)["title"] == "c"
+    assert [call.split(" ")[0] for call in target.calls[-3:]] == ["PATCH", "GET", "PATCH"]
+    stale = replace(stale, etag=created.etag)
+    assert provision(user_task("replace", link=stale)).outcome == "updated"
+    assert [call.split(" ")[0] for call in target.calls[-3:]] == ["PUT", "GET", "PUT"]
