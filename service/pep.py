@@ -92,6 +92,8 @@ def enforce(
     """
     request_xml = ""
     try:
+        if now.utcoffset() is None:
+            raise ValueError("the clock gave a time without a zone")  # noqa: TRY301 - caught as everything else is
         described = describe(facts)
         request_xml = described.xml.decode()
         if snapshot.snapshot is None:
@@ -180,8 +182,16 @@ def _fulfil(result: pdp.Result) -> None:
                 "policy obligation",
                 decision=result.decision.value,
                 policies=[policy.id for policy in result.deciding_policies],
-                attributes={assignment.attribute_id: assignment.text for assignment in one.assignments},
+                attributes=_texts(one),
             )
+
+
+def _texts(obligation: pdp.Obligation) -> Mapping[str, str | list[str]]:
+    """What an obligation assigns: a list where one attribute has several values."""
+    texts: dict[str, list[str]] = {}
+    for one in obligation.assignments:
+        texts.setdefault(one.attribute_id, []).append(one.text)
+    return {name: values if len(values) > 1 else values[0] for name, values in texts.items()}
 
 
 def _approvals(obligations: Iterable[pdp.Obligation]) -> tuple[Approval, ...]:

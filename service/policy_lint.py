@@ -97,9 +97,22 @@ def _is_typed(id_: str) -> bool:
 
 def _near(given: str, known: tuple[str, ...]) -> str:
     """The name that was probably meant."""
-    # The beginnings are all alike and would make everything near: the last part counts, then the whole.
-    last = {one.replace("/", ":").rpartition(":")[2].casefold(): one for one in reversed(known)}
-    found = difflib.get_close_matches(given.replace("/", ":").rpartition(":")[2].casefold(), last, n=1, cutoff=0.75)
-    if found:
-        return f"did you mean `{last[found[0]]}`?"
+    # The beginnings are all alike and would make everything near: the last part counts first, then the whole.
+    by_last: dict[str, list[str]] = {}
+    for one in known:
+        by_last.setdefault(_last(one), []).append(one)
+    near = difflib.get_close_matches(_last(given), by_last, n=5, cutoff=0.75)
+    if near:
+        best = max((one for last in near for one in by_last[last]), key=lambda one: _likeness(given, one))
+        return f"did you mean `{best}`?"
     return "`policies/README.md` lists every attribute that a policy can name"
+
+
+def _last(id_: str) -> str:
+    """The last part of an id, which tells it from its neighbours."""
+    return id_.replace("/", ":").rpartition(":")[2].casefold()
+
+
+def _likeness(one: str, other: str) -> float:
+    """How alike two ids are as a whole."""
+    return difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
