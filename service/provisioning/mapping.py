@@ -1,10 +1,13 @@
 """Claim mappings: which attributes leave for a target, and under which names. Pure.
 
-With claim mappings only mapped attributes leave. The precedence of a mapped attribute's value, written down here once:
+The precedence, written down here once, is mapping, then entity, then default:
 
-1. the mapping's local claim, read from the entity's image;
-2. the mapping's default, when the entity has no value for it;
-3. nothing: the attribute does not leave.
+1. the mapping: once an identity provider has claim mappings, they alone say which attributes leave and what they are
+   called there; without any, the entity leaves as it is;
+2. the entity: a mapped attribute has the values that the entity's image has for the local claim, each whole;
+3. the default: only when the entity has no value for it. Without a default the attribute does not leave.
+
+When several mappings have the same remote name, the first with a value in the entity wins, else the first default.
 """
 
 from __future__ import annotations
@@ -12,22 +15,45 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.errors import Misconfigured
 from service import claims
+from service.claims import PathError, Scalar
 from service.providers import ClaimMapping
 
 
 def map_attributes(image: Mapping[str, Any], mappings: Sequence[ClaimMapping]) -> dict[str, Any] | None:
     """The mapped attributes: remote name to a value, or to a list of several. None without claim mappings.
 
-    `local` is a WSO2 claim URI, a SCIM 1.1 URI or a SCIM 2.0 path.
+    Values are strings, booleans or numbers, as the image has them. `local` is a WSO2 claim URI, a SCIM 1.1 URI or a
+    SCIM 2.0 path. Raises `Misconfigured` when it is none of these, which `problems` tells beforehand.
     """
     if not mappings:
         return None
     mapped: dict[str, Any] = {}
     for one in mappings:
-        values = claims.claim_values(image, one.local) or claims.read(image, one.local)
-        if values:
+        values = _values(image, one)
+        if values and one.remote not in mapped:
             mapped[one.remote] = values[0] if len(values) == 1 else list(values)
-        elif one.default is not None:
-            mapped[one.remote] = one.default
+    for one in mappings:
+        if one.default is not None:
+            mapped.setdefault(one.remote, one.default)
     return mapped
+
+
+def _values(image: Mapping[str, Any], mapping: ClaimMapping) -> tuple[Scalar, ...]:
+    """What the entity has for the local claim; a claim may also be kept under its own URI."""
+    try:
+        return claims.claim_values(image, mapping.local) or claims.read(image, mapping.local)
+    except PathError as error:
+        raise Misconfigured(f"claim mapping to `{mapping.remote}`: {error}") from error
+
+
+def problems(mappings: Sequence[ClaimMapping]) -> list[tuple[str, str]]:
+    """What is wrong with claim mappings, as (field such as `claimMappings[0].local`, message)."""
+    found: list[tuple[str, str]] = []
+    for index, one in enumerate(mappings):
+        try:
+            _values({}, one)
+        except Misconfigured as error:
+            found.append((f"claimMappings[{index}].local", str(error.__cause__)))
+    return found
