@@ -31,11 +31,15 @@ class Limits:
     decisions: int = 1_000
     """Individual decisions that one request may ask for (Multiple Decision Profile)."""
     content_nodes: int = 20_000
-    """Elements, attributes and texts in all `<Content>` of one request."""
+    """Elements, attributes and texts in one `<Content>`, or in a whole request of XACML 2.0."""
+    content_text: int = 200_000
+    """Characters of text and attributes in the same: XPath may look at them once for every level of nesting."""
     xpath_length: int = 1_000
     """Characters of one XPath expression."""
     xpath_steps: int = 32
     """Location steps of one XPath expression."""
+    xpath2_nodes: int = 1_000
+    """Nodes of a `<Content>` that an expression of XPath 2.0 may look at: it is evaluated in Python."""
 
 
 DEFAULT_LIMITS: Final = Limits()
