@@ -141,12 +141,13 @@ def _is_at_target(sandbox: Sandbox, name: str) -> bool:
 def _print(console: Console, shown: list[Shown], sandbox: Sandbox) -> None:
     table = Table(title="What left Sluice, and what did not")
     for heading in ("user", "outcome", "decided by", "at the target (read back)", "as expected"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for one in shown:
         decision = one.delivery["decision"] or {}
-        by = "\n".join([*decision.get("policies", []), *decision.get("rules", [])])
+        policies = [f"policy {one}" for one in decision.get("policies", [])]
+        by = "\n".join([*policies, *(f"rule {one}" for one in decision.get("rules", []))])
         identifier = one.delivery["provisionedIdentifier"]
-        there = f"yes, as {identifier}" if one.at_target else f"no; {_mentions(one)} about them arrived"
+        there = f"yes, as\n{identifier}" if one.at_target else f"no; {_mentions(one)}\nabout them arrived"
         table.add_row(one.user, f"{one.delivery['state']}\n{decision.get('decision', '')}", by, there, _tick(one.good))
     console.print(table)
     console.print(f"The target is an independent SCIM 2.0 server at {sandbox.base}.\n")
@@ -162,7 +163,7 @@ def _tick(good: bool) -> str:  # noqa: FBT001 - its only meaning
 
 def _print_addresses(console: Console, base: str, sandbox: Sandbox, token: str, password: str) -> None:
     console.print(f"Console  {base}/  (sign in as admin, password {password})")
-    console.print(f"API      {base}/api/v1  (OpenAPI: {base}/api/v1/openapi.json)\n")
+    console.print(f"API      {base}/api/v1  (OpenAPI: {base}/api/v1/openapi.json)\n", soft_wrap=True)
     body = (
         '{"serviceProvider": "hr-portal", "operation": "create", "entity": {"type": "user", "name": "bob", '
         '"attributes": {"roles": [{"value": "eng"}]}}}'

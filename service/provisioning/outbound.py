@@ -18,11 +18,14 @@ from service.provisioning.context import Context
 from service.provisioning.lanes import Lanes, Runner
 from service.provisioning.submission import Change, RequestRefused, Submission, resolve
 from service.store import configuration, entities, idempotency, ledger, transitions
-from service.store.database import Transaction
+from service.store.database import Collision, Transaction
 from service.store.ids import new_id
 from service.store.models import EntityRow, RequestRow
 
 log = structlog.get_logger(__name__)
+
+COLLISIONS = 3
+"""How often a request that collided with another one is looked at again."""
 
 POLL = 0.05
 """Seconds between looks at a Blocking delivery that another worker has in hand."""
@@ -42,6 +45,15 @@ class Outbound:
 
         Raises `RequestRefused`: nothing was stored.
         """
+        for _ in range(COLLISIONS):
+            try:
+                return self._accept(submission)
+            except Collision:
+                # Someone else made the same entity, lane or key meanwhile; now it is there to be found.
+                log.info("two requests collided", principal=submission.principal)
+        return self._accept(submission)
+
+    def _accept(self, submission: Submission) -> str:
         with self._context.database.transaction() as tx:
             known = _already_accepted(tx, submission, self._context.clock())
             if known is not None:

@@ -18,12 +18,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 Transaction = Session
 """What the functions of this room take: an open transaction."""
+
+Collision = IntegrityError
+"""Two transactions wrote the same unique thing at once; the later one may look again and will see the other's."""
 
 
 class SchemaError(Exception):
