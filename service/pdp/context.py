@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from service.pdp.datatypes import DATE, DATE_TIME, TIME, XPATH_EXPRESSION, DataType
 from service.pdp.errors import MISSING_ATTRIBUTE, SYNTAX_ERROR, EvaluationError, quoted
+from service.pdp.limits import Limits
 from service.pdp.request import ENVIRONMENT, Request
 from service.pdp.response import MissingAttribute
 
@@ -25,7 +26,7 @@ Bag = tuple[Any, ...]
 _CLOCK: Final[dict[tuple[str, str, str], Callable[[datetime], str]]] = {
     (ENVIRONMENT, f"urn:oasis:names:tc:xacml:1.0:environment:current-{name}", data_type.uri): lexical
     for name, data_type, lexical in (
-        ("time", TIME, lambda now: now.timetz().isoformat()),
+        ("time", TIME, lambda now: now.isoformat()[11:]),
         ("date", DATE, lambda now: now.date().isoformat() + now.isoformat()[-6:]),
         ("dateTime", DATE_TIME, lambda now: now.isoformat()),
     )
@@ -44,10 +45,11 @@ class MissingAttributeError(EvaluationError):
 class Context:
     """Everything that one individual decision may look at."""
 
-    __slots__ = ("_bags", "_source", "_variables", "now", "request")
+    __slots__ = ("_bags", "_source", "_variables", "limits", "now", "request")
 
-    def __init__(self, request: Request, now: datetime, source: AttributeSource | None) -> None:
+    def __init__(self, request: Request, now: datetime, source: AttributeSource | None, limits: Limits) -> None:
         self.request = request
+        self.limits = limits
         self.now = now
         self._source = source
         self._bags: dict[AttributeKey, Bag | EvaluationError] = {}

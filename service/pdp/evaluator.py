@@ -40,6 +40,7 @@ from service.pdp.outcome import (
     failed,
 )
 from service.pdp.response import Advice, Decider, Decision, MissingAttribute, Obligation
+from service.pdp.selection import selected
 
 
 class RuleChild:
@@ -155,7 +156,7 @@ class Evaluator:
             case Designator():
                 return designated(expression, context)
             case Selector():
-                raise EvaluationError("attribute selectors are not evaluated")
+                return selected(expression, context)
             case VariableUse(variable):
                 return context.variable(variable, partial(self.expression, variable.expression))
             case Call():
@@ -163,7 +164,7 @@ class Evaluator:
                 return expression.function.call(*values)
             case Form():
                 thunks = [partial(self.expression, argument) for argument in expression.arguments]
-                return FORMS[expression.uri](expression.function, thunks, context)
+                return FORMS[expression.uri](expression, thunks, context)
 
     def obligations(
         self, expressions: Iterable[ObligationExpression], context: Context, effect: Decision

@@ -12,12 +12,14 @@ from lxml import etree
 from service.pdp.context import Context
 from service.pdp.errors import EvaluationError, quoted
 from service.pdp.forms import (
+    CONTEXTUAL,
     FORMS,
     HIGHER_ORDER,
     LOGICAL,
     FormTypeError,
     applicable_function,
     check_arguments,
+    type_of_contextual,
     type_of_higher_order,
     type_of_logical,
 )
@@ -33,7 +35,8 @@ from service.pdp.model import (
     VariableUse,
 )
 from service.pdp.reports import Reports
-from service.pdp.xml_input import line_of, local_name
+from service.pdp.xml_input import line_of, local_name, prefixes_of
+from service.pdp.xpath import compile_xpath
 
 _EXPRESSIONS: Final = frozenset(
     {"Apply", "AttributeValue", "AttributeDesignator", "AttributeSelector", "VariableReference", "Function"}
@@ -57,6 +60,8 @@ class ExpressionReader:
     def __init__(self, reports: Reports) -> None:
         self.reports = reports
         self.limits = reports.limits
+        self.xpath_version = "1.0"
+        """What the defaults of the policy that is being read say (3.0 core, section 5.5)."""
         self._deepest = 0
         self._size = 0
 
@@ -125,9 +130,24 @@ class ExpressionReader:
         return Designator(category, attribute_id, data_type, element.get("Issuer"), must, line_of(element))
 
     def selector(self, element: etree._Element) -> Selector | None:
-        """Read an `<AttributeSelector>`."""
-        self.reports.report(element, "attribute selectors are not read yet")
-        return None
+        """Read an `<AttributeSelector>` (3.0 core, section 5.30)."""
+        category = self.reports.text(element, "Category")
+        return None if category is None else self.selector_of(element, category, "Path")
+
+    def selector_of(self, element: etree._Element, category: str | None, path_name: str) -> Selector | None:
+        """Read a selector of a known category, or (None) one that looks into the whole request."""
+        data_type = self.reports.data_type(element)
+        must = self.reports.boolean(element, "MustBePresent", default=False)
+        path = self.reports.text(element, path_name)
+        if path is None or data_type is None:
+            return None
+        try:
+            xpath = compile_xpath(path, prefixes_of(element), version=self.xpath_version, limits=self.limits)
+        except ValueError as error:
+            hint = "name elements with prefixes that the file declares, and ask for one search at a time"
+            self.reports.report(element, str(error), hint)
+            return None
+        return Selector(category, xpath, data_type, element.get("ContextSelectorId"), must, line_of(element))
 
     def define(self, element: etree._Element, scope: Scope) -> None:
         """Note a `<VariableDefinition>`, to be read when all of the policy's variables are known."""
@@ -205,7 +225,7 @@ class ExpressionReader:
         """Whether a function exists; reports it with a suggestion if not."""
         if uri in FUNCTIONS or uri in FORMS:
             return True
-        near = suggest(uri)
+        near = suggest(uri, FORMS)
         hint = f"did you mean `{near}`?" if near else "the engine knows the functions of XACML 3.0, appendix A"
         self.reports.report(element, f"unknown function {quoted(uri)}", hint)
         return False
@@ -222,16 +242,19 @@ class ExpressionReader:
                 built = Call(FUNCTIONS[uri], tuple(arguments), line)
             else:
                 type_ = type_of_form(uri, function, types)
-                built = Form(uri.rpartition(":")[2], uri, function, tuple(arguments), type_, line)
+                prefixes = tuple(prefixes_of(element).items()) if uri in CONTEXTUAL else ()
+                built = Form(
+                    uri.rpartition(":")[2], uri, function, tuple(arguments), type_, line, prefixes, self.xpath_version
+                )
         except FormTypeError as error:
-            self.reports.report(element, f"{quoted(uri)}: {error}", "")
+            self.reports.report(element, f"{quoted(uri)}: {error}", error.hint)
             return None
         return self._folded(element, built)
 
     def _folded(self, element: etree._Element, built: Call | Form) -> Expression | None:
         """A function of constants becomes its value; one that fails can never work, so it is refused."""
         arguments = [_constant(argument) for argument in built.arguments]
-        if None in arguments:
+        if None in arguments or (isinstance(built, Form) and built.uri in CONTEXTUAL):
             return built
         values = [constant.value for constant in arguments if constant is not None]
         try:
@@ -239,7 +262,7 @@ class ExpressionReader:
                 value = built.function.call(*values)
             else:
                 thunks = [_always(value) for value in values]
-                value = FORMS[built.uri](built.function, thunks, cast("Context", None))
+                value = FORMS[built.uri](built, thunks, cast("Context", None))
         except EvaluationError as error:
             self.reports.report(element, f"this can never be evaluated: {error.message}", "all of it is constant")
             return None
@@ -250,6 +273,8 @@ def type_of_form(uri: str, function: Function | None, types: list[Type]) -> Type
     """The type of a special form. Raises `FormTypeError`."""
     if uri in LOGICAL:
         return type_of_logical(uri, types)
+    if uri in CONTEXTUAL:
+        return type_of_contextual(uri, types)
     assert function is not None
     return type_of_higher_order(uri, function, types)
 

@@ -1,38 +1,47 @@
-"""Functions that decide themselves what to evaluate: `and`, `or`, `n-of`, and those that apply functions.
+"""Functions that decide themselves what to evaluate: `and`, `or`, `n-of`, those that apply functions, XPath.
 
-3.0 core, appendix A.3.5 and A.3.12. Arguments come as callables of the context, so that whatever is not needed
+3.0 core, appendix A.3.5, A.3.12 and A.3.15. Arguments come as callables of the context, so that whatever is not needed
 is not evaluated. `type_of_form` says at load whether the arguments fit.
 """
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
+from math import prod
 from types import MappingProxyType
 from typing import Any, Final
 
 from service.pdp.context import Context
-from service.pdp.datatypes import BOOLEAN, INTEGER
+from service.pdp.datatypes import BOOLEAN, INTEGER, STRING, XPATH_EXPRESSION, XPathExpression
 from service.pdp.errors import EvaluationError
 from service.pdp.functions import FUNCTIONS, Function, Type
+from service.pdp.model import Form
+from service.pdp.selection import nodes_of
+from service.pdp.xpath import node_within, same_node
 
 Thunk = Callable[[Context], Any]
-FormCall = Callable[[Function | None, Sequence[Thunk], Context], Any]
+FormCall = Callable[[Form, Sequence[Thunk], Context], Any]
 
 _BOOLEAN: Final = Type(BOOLEAN)
 _INTEGER: Final = Type(INTEGER)
+_STRING: Final = Type(STRING)
+_XPATH_EXPRESSION: Final = Type(XPATH_EXPRESSION)
+# Two bags of a thousand values each; a higher-order function over larger ones is no policy but an attack.
+MOST_APPLICATIONS: Final = 1_000_000
 _F1: Final = "urn:oasis:names:tc:xacml:1.0:function:"
 _F3: Final = "urn:oasis:names:tc:xacml:3.0:function:"
 
 
-def _and(_: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
+def _and(_: Form, arguments: Sequence[Thunk], context: Context) -> bool:
     return all(argument(context) for argument in arguments)
 
 
-def _or(_: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
+def _or(_: Form, arguments: Sequence[Thunk], context: Context) -> bool:
     return any(argument(context) for argument in arguments)
 
 
-def _n_of(_: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
+def _n_of(_: Form, arguments: Sequence[Thunk], context: Context) -> bool:
     needed = arguments[0](context)
     if needed > len(arguments) - 1:
         raise EvaluationError(f"n-of: {needed} of {len(arguments) - 1} arguments cannot be true")
@@ -43,39 +52,76 @@ def _n_of(_: Function | None, arguments: Sequence[Thunk], context: Context) -> b
     return bool(needed <= 0)
 
 
-def _applications(function: Function, arguments: Sequence[Thunk], context: Context) -> Iterator[Any]:
+def _applications(form: Form, arguments: Sequence[Thunk], context: Context) -> Iterator[Any]:
     """Every application of the function to one element of each argument, in order."""
+    call = _function_of(form).call
     values = [argument(context) for argument in arguments]
     choices = [value if isinstance(value, tuple) else (value,) for value in values]
-    return (function.call(*chosen) for chosen in product(*choices))
+    if prod(len(choice) for choice in choices) > MOST_APPLICATIONS:
+        raise EvaluationError(f"more than {MOST_APPLICATIONS} applications of one function to elements of bags")
+    return (call(*chosen) for chosen in product(*choices))
 
 
-def _any(function: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
-    assert function is not None
-    return any(_applications(function, arguments, context))
+def _any(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    return any(_applications(form, arguments, context))
 
 
-def _all(function: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
-    assert function is not None
-    return all(_applications(function, arguments, context))
+def _all(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    return all(_applications(form, arguments, context))
 
 
-def _map(function: Function | None, arguments: Sequence[Thunk], context: Context) -> tuple[Any, ...]:
-    assert function is not None
-    return tuple(_applications(function, arguments, context))
+def _map(form: Form, arguments: Sequence[Thunk], context: Context) -> tuple[Any, ...]:
+    return tuple(_applications(form, arguments, context))
 
 
-def _all_of_any(function: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
-    assert function is not None
+def _all_of_any(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    call, first, second = _pair(form, arguments, context)
+    return all(any(call(a, b) for b in second) for a in first)
+
+
+def _pair(form: Form, arguments: Sequence[Thunk], context: Context) -> tuple[Any, Any, Any]:
     first, second = (argument(context) for argument in arguments)
-    return all(any(function.call(a, b) for b in second) for a in first)
+    if len(first) * len(second) > MOST_APPLICATIONS:
+        raise EvaluationError(f"more than {MOST_APPLICATIONS} applications of one function to elements of bags")
+    return _function_of(form).call, first, second
 
 
-def _any_of_all(function: Function | None, arguments: Sequence[Thunk], context: Context) -> bool:
+def _function_of(form: Form) -> Function:
+    assert form.function is not None
+    return form.function
+
+
+def _xpath_node_count(form: Form, arguments: Sequence[Thunk], context: Context) -> int:
+    return len(nodes_of(arguments[0](context), form.xpath_version, context))
+
+
+def _xpath_node_equal(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    first, second = (nodes_of(argument(context), form.xpath_version, context) for argument in arguments)
+    return same_node(first, second)
+
+
+def _xpath_node_match(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    first, second = (nodes_of(argument(context), form.xpath_version, context) for argument in arguments)
+    return node_within(first, second)
+
+
+def _of_request(call: FormCall) -> FormCall:
+    """The same function of XACML 1 and 2: its paths are strings, and lead through the whole request."""
+
+    def called(form: Form, arguments: Sequence[Thunk], context: Context) -> Any:
+        return call(form, [partial(_as_xpath, form, argument) for argument in arguments], context)
+
+    return called
+
+
+def _as_xpath(form: Form, argument: Thunk, context: Context) -> XPathExpression:
+    return XPathExpression(argument(context), form.namespaces)
+
+
+def _any_of_all(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
     """For every element of the second bag there is one in the first (3.0 core, appendix A.3.12)."""
-    assert function is not None
-    first, second = (argument(context) for argument in arguments)
-    return all(any(function.call(a, b) for a in first) for b in second)
+    call, first, second = _pair(form, arguments, context)
+    return all(any(call(a, b) for a in first) for b in second)
 
 
 LOGICAL: Final[Mapping[str, FormCall]] = MappingProxyType({f"{_F1}and": _and, f"{_F1}or": _or, f"{_F1}n-of": _n_of})
@@ -94,7 +140,19 @@ HIGHER_ORDER: Final[Mapping[str, FormCall]] = MappingProxyType(
         f"{_F3}map": _map,
     }
 )
-FORMS: Final[Mapping[str, FormCall]] = MappingProxyType({**LOGICAL, **HIGHER_ORDER})
+_XPATH: Final[Mapping[str, FormCall]] = MappingProxyType(
+    {
+        "xpath-node-count": _xpath_node_count,
+        "xpath-node-equal": _xpath_node_equal,
+        "xpath-node-match": _xpath_node_match,
+    }
+)
+CONTEXTUAL: Final[Mapping[str, FormCall]] = MappingProxyType(
+    {f"{_F3}{name}": call for name, call in _XPATH.items()}
+    | {f"{_F1}{name}": _of_request(call) for name, call in _XPATH.items()}
+)
+"""Functions that look into the request: never evaluated at load, constant or not."""
+FORMS: Final[Mapping[str, FormCall]] = MappingProxyType({**LOGICAL, **HIGHER_ORDER, **CONTEXTUAL})
 
 # The logical functions as values: a higher-order function may apply them too, then to evaluated arguments.
 _EAGER: Final[Mapping[str, Function]] = MappingProxyType(
@@ -111,7 +169,11 @@ def applicable_function(uri: str) -> Function | None:
 
 
 class FormTypeError(ValueError):
-    """Arguments that do not fit a form; the message says which and why."""
+    """Arguments that do not fit a function; the message says which and why."""
+
+    def __init__(self, message: str, hint: str = "3.0 core, appendix A.3, gives the types of its arguments") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def type_of_logical(uri: str, arguments: Sequence[Type]) -> Type:
@@ -143,6 +205,16 @@ def type_of_higher_order(uri: str, function: Function, arguments: Sequence[Type]
     return _BOOLEAN
 
 
+def type_of_contextual(uri: str, arguments: Sequence[Type]) -> Type:
+    """The type of an XPath function. Raises `FormTypeError`."""
+    parameter = _STRING if uri.startswith(_F1) else _XPATH_EXPRESSION
+    count = 1 if uri.endswith("count") else 2
+    if len(arguments) != count:
+        raise FormTypeError(f"it takes {_count(count)}, not {len(arguments)}")
+    _check(arguments, [parameter] * count)
+    return _INTEGER if uri.endswith("count") else _BOOLEAN
+
+
 def check_arguments(function: Function, arguments: Sequence[Type]) -> None:
     """Raises `FormTypeError` unless the function can be called with arguments of these types."""
     parameters = list(function.parameters)
@@ -160,8 +232,8 @@ def check_arguments(function: Function, arguments: Sequence[Type]) -> None:
 def _check(arguments: Sequence[Type], expected: Sequence[Type]) -> None:
     for number, (argument, parameter) in enumerate(zip(arguments, expected, strict=True), start=1):
         if not same_type(argument, parameter):
-            hint = _hint(argument, parameter)
-            raise FormTypeError(f"argument {number} must be a {parameter}, not a {argument}{hint}")
+            message = f"argument {number} must be a {parameter}, not a {argument}"
+            raise FormTypeError(message, _hint(argument, parameter))
 
 
 def same_type(one: Type, other: Type) -> bool:
@@ -171,10 +243,10 @@ def same_type(one: Type, other: Type) -> bool:
 
 def _hint(argument: Type, parameter: Type) -> str:
     if argument.bag and not parameter.bag and argument.data_type is parameter.data_type:
-        return f": take one value with `{argument.data_type.name}-one-and-only`"
+        return f"take one value with `{argument.data_type.name}-one-and-only`"
     if parameter.bag and not argument.bag and argument.data_type is parameter.data_type:
-        return f": make a bag with `{argument.data_type.name}-bag`"
-    return ""
+        return f"make a bag with `{argument.data_type.name}-bag`"
+    return "XACML converts nothing by itself: use a function that does"
 
 
 def _count(number: int) -> str:

@@ -72,7 +72,7 @@ def compile_policies(
     roots = Roots(linked.roots, algorithm)
     infos = (*_infos(_policies(documents), root=True), *_infos(_policies(library), root=False))
     digest = _hash(algorithm, named_sources, named_references)
-    return Snapshot(roots, plain_evaluation(roots), digest, infos)
+    return Snapshot(roots, plain_evaluation(roots), digest, infos, limits)
 
 
 def _policies(documents: Iterable[Document]) -> list[Policy | PolicySet]:

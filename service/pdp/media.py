@@ -7,6 +7,7 @@ from service.pdp.limits import DEFAULT_LIMITS, Limits
 from service.pdp.request import Request
 from service.pdp.request_xml import parse_xml_request
 from service.pdp.response import Response
+from service.pdp.response2_xml import encode_xml2
 from service.pdp.response_xml import encode_xml
 
 XML: Final = "application/xacml+xml"
@@ -25,9 +26,12 @@ def parse_request(data: bytes, media_type: str, *, limits: Limits = DEFAULT_LIMI
 
 
 def encode_response(response: Response, media_type: str) -> bytes:
-    """Write a response in a media type of `parse_request`. Raises `ValueError` for another one."""
+    """Write a response in a media type of `parse_request`; in XML in the version that its request spoke.
+
+    Raises `ValueError` for another media type.
+    """
     if _plain(media_type) == XML:
-        return encode_xml(response)
+        return encode_xml2(response) if response.version == "2.0" else encode_xml(response)
     raise ValueError(f"unknown media type {quoted(media_type)}")
 
 

@@ -113,6 +113,10 @@ class Form:
     arguments: tuple["Expression", ...]
     type: Type
     line: int
+    namespaces: tuple[tuple[str, str], ...] = ()
+    """Prefixes in scope, for the XPath functions of XACML 1 and 2, which take paths as strings."""
+    xpath_version: str = "1.0"
+    """What the policy's defaults say, for the XPath functions."""
 
 
 Expression = Constant | Designator | Selector | VariableUse | Call | Form

@@ -37,10 +37,11 @@ from service.pdp.xml_input import line_of, local_name, path_of
 _EFFECTS: Final = {"Permit": Decision.PERMIT, "Deny": Decision.DENY}
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 _VERSION_MATCH: Final = re.compile(r"((\d+|\*)\.)*(\d+|\*|\+)")
-_XPATH_VERSIONS: Final = (
-    "http://www.w3.org/tr/1999/rec-xpath-19991116",
-    "http://www.w3.org/tr/2007/rec-xpath20-20070123",
-)
+# Compared without case: the conformance cases write the first one as `Rec-xpath` too.
+XPATH_VERSIONS: Final = {
+    "http://www.w3.org/tr/1999/rec-xpath-19991116": "1.0",
+    "http://www.w3.org/tr/2007/rec-xpath20-20070123": "2.0",
+}
 
 
 class PolicyReader:
@@ -60,7 +61,8 @@ class PolicyReader:
         """Read a `<Policy>`."""
         policy_id = self._policy_id(element, "PolicyId", is_set=False)
         algorithm = self._algorithm(element, "RuleCombiningAlgId", RULE_ALGORITHMS)
-        self._xpath_version(element, "PolicyDefaults")
+        outer_xpath = self.expressions.xpath_version
+        self._set_xpath_version(element, "PolicyDefaults")
         scope = Scope()
         for definition in children(element, "VariableDefinition"):
             self.expressions.define(definition, scope)
@@ -70,6 +72,7 @@ class PolicyReader:
         rules = [self.rule(each, scope) for each in children(element, "Rule")]
         self._no_duplicate_rules(children(element, "Rule"))
         obligations = self.obligations(element, scope)
+        self.expressions.xpath_version = outer_xpath
         if policy_id is None or algorithm is None:
             return None
         return Policy(
@@ -92,10 +95,12 @@ class PolicyReader:
             return None
         policy_id = self._policy_id(element, "PolicySetId", is_set=True)
         algorithm = self._algorithm(element, "PolicyCombiningAlgId", POLICY_ALGORITHMS)
-        self._xpath_version(element, "PolicySetDefaults")
+        outer_xpath = self.expressions.xpath_version
+        self._set_xpath_version(element, "PolicySetDefaults")
         target = self.target(child(element, "Target"))
         parts = [self._child(each, depth) for each in element if _is_part(each)]
         obligations = self.obligations(element, Scope())
+        self.expressions.xpath_version = outer_xpath
         if policy_id is None or algorithm is None:
             return None
         return PolicySet(
@@ -118,7 +123,8 @@ class PolicyReader:
         condition = child(element, "Condition")
         expression = None if condition is None else self.expressions.expression_in(condition, scope)
         if condition is not None and expression is not None and expression.type != BOOLEAN_TYPE:
-            self.reports.report(condition, f"a condition must be a boolean, not a {expression.type}")
+            hint = "use a function that returns a boolean, such as one of those that compare"
+            self.reports.report(condition, f"a condition must be a boolean, not a {expression.type}", hint)
         obligations = self.obligations(element, scope)
         if rule_id is None or effect is None:
             return None
@@ -156,7 +162,7 @@ class PolicyReader:
         try:
             check_arguments(function, [value.type, Type(bag.data_type)])
         except FormTypeError as error:
-            self.reports.report(element, f"{quoted(uri)}: {error}")
+            self.reports.report(element, f"{quoted(uri)}: {error}", error.hint)
             return None
         if function.result != BOOLEAN_TYPE:
             self.reports.report(element, f"{quoted(uri)} returns a {function.result}", "a match needs a boolean")
@@ -259,13 +265,16 @@ class PolicyReader:
             self.reports.report(element, f"{name} is {quoted(text)}", "it must be `Permit` or `Deny`")
         return effect
 
-    def _xpath_version(self, element: etree._Element, name: str) -> None:
+    def _set_xpath_version(self, element: etree._Element, name: str) -> None:
+        """Make the XPath version of a policy's defaults the one for everything read from now on."""
         for defaults in children(element, name):
             for version in children(defaults, "XPathVersion"):
                 text = (version.text or "").strip()
-                if text.lower() not in _XPATH_VERSIONS:
-                    hint = "the engine knows `http://www.w3.org/TR/1999/REC-xpath-19991116`"
+                known = XPATH_VERSIONS.get(text.lower())
+                if known is None:
+                    hint = "the engine knows `http://www.w3.org/TR/1999/REC-xpath-19991116` and XPath 2.0"
                     self.reports.report(version, f"unknown XPath version {quoted(text)}", hint)
+                self.expressions.xpath_version = known or "1.0"
 
     def _no_duplicate_rules(self, elements: Iterable[etree._Element]) -> None:
         seen: set[str] = set()

@@ -16,6 +16,7 @@ from service.pdp.model import (
     Constant,
     Designator,
     ObligationExpression,
+    Selector,
     Target,
 )
 from service.pdp.reading import PolicyReader, child, children
@@ -45,6 +46,10 @@ class ExpressionReader2(ExpressionReader):
         """Read one of the four attribute designators (2.0 core, sections 5.37 to 5.40)."""
         category = element.get("SubjectCategory", _CATEGORIES[local_name(element)])
         return self.designator_of(element, category, must_be_present=False)
+
+    def selector(self, element: etree._Element) -> Selector | None:
+        """Read an `<AttributeSelector>`, whose path leads through the whole request (2.0 core, section 5.41)."""
+        return self.selector_of(element, None, "RequestContextPath")
 
 
 class PolicyReader2(PolicyReader):

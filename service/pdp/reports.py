@@ -9,7 +9,7 @@ from service.pdp.datatypes import DATA_TYPES, XPATH_EXPRESSION, DataType, XPathE
 from service.pdp.errors import PolicyError, quoted
 from service.pdp.functions import suggest
 from service.pdp.limits import Limits
-from service.pdp.xml_input import line_of, local_name, path_of
+from service.pdp.xml_input import line_of, local_name, path_of, prefixes_of
 
 # A file that is wrong everywhere is wrong as a whole: its author needs no longer list than this.
 _MOST_ERRORS: Final = 100
@@ -26,7 +26,7 @@ class Reports:
         self.limits = limits
         self.errors: list[PolicyError] = []
 
-    def report(self, element: etree._Element, message: str, hint: str = "") -> None:
+    def report(self, element: etree._Element, message: str, hint: str) -> None:
         """Add an error about an element."""
         if len(self.errors) < _MOST_ERRORS:
             line = line_of(element)
@@ -75,11 +75,11 @@ class Reports:
         try:
             return data_type, data_type.parse(element.text or "")
         except ValueError as error:
-            self.report(element, f"{quoted(element.text or '')} is no {data_type.name}", str(error))
+            self.report(element, str(error), f"write a {data_type.name} as 3.0 core, appendix A.2, defines it")
             return None
 
 
 def xpath_value(element: etree._Element) -> XPathExpression:
     """The value of an `<AttributeValue>` of data type xpathExpression: its prefixes are those in scope there."""
-    prefixes = sorted((prefix, uri) for prefix, uri in element.nsmap.items() if prefix)
-    return XPathExpression((element.text or "").strip(), tuple(prefixes), element.get("XPathCategory"))
+    prefixes = tuple(prefixes_of(element).items())
+    return XPathExpression((element.text or "").strip(), prefixes, element.get("XPathCategory"))

@@ -4,18 +4,23 @@ A request is written once, by the reader of its syntax, and only read afterwards
 stay text until a policy asks for them: most are never asked for.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lxml import etree
 
-from service.pdp.datatypes import XPathExpression
+from service.pdp.datatypes import DATA_TYPES, XPathExpression
 
 SUBJECT = "urn:oasis:names:tc:xacml:1.0:subject-category:access-subject"
 RESOURCE = "urn:oasis:names:tc:xacml:3.0:attribute-category:resource"
 ACTION = "urn:oasis:names:tc:xacml:3.0:attribute-category:action"
 ENVIRONMENT = "urn:oasis:names:tc:xacml:3.0:attribute-category:environment"
+
+MULTIPLE_SELECTOR = "urn:oasis:names:tc:xacml:3.0:multiple:content-selector"
+RESOURCE_SCOPES = frozenset(
+    {"urn:oasis:names:tc:xacml:2.0:resource:scope", "urn:oasis:names:tc:xacml:1.0:resource:scope"}
+)
+_UNFOLDING = RESOURCE_SCOPES | {MULTIPLE_SELECTOR}
 
 
 class Value(NamedTuple):
@@ -61,9 +66,10 @@ class Request:
     """What is invalid about a well-formed request: it decides Indeterminate with syntax-error."""
     document: etree._Element | None = None
     """The whole request, of XACML 2.0 only: the document that its attribute selectors look into."""
-    namespaces: Mapping[str, str] = field(default_factory=dict)
-    """Prefixes in scope at the root of a 2.0 request, for XPath expressions that came as strings."""
-    _table: dict[tuple[str, str, str], tuple[tuple[Any, str | None], ...]] | None = None
+    xpath_version: str = "1.0"
+    """The version of XPath that `<RequestDefaults>` names, for the expressions of the request itself."""
+    _table: dict[tuple[str, str, str], Any] | None = field(default=None, init=False)
+    _single: bool | None = field(default=None, init=False)
 
     def table(self) -> dict[tuple[str, str, str], Any]:
         """All values by category, attribute id and data type: tuples of (`Value`, issuer), in order.
@@ -76,7 +82,18 @@ class Request:
             for group in self.groups:
                 for attribute in group.attributes:
                     for value in attribute.values:
-                        key = (group.category, attribute.attribute_id, value.data_type)
+                        known = DATA_TYPES.get(value.data_type)
+                        uri = value.data_type if known is None else known.uri
+                        key = (group.category, attribute.attribute_id, uri)
                         grown.setdefault(key, []).append((value, attribute.issuer))
             self._table = table = {key: tuple(values) for key, values in grown.items()}
         return table
+
+    @property
+    def single(self) -> bool:
+        """Whether it asks for one decision as it stands: see `service.pdp.multiple` for how it may not."""
+        if self._single is None:
+            ids = {attribute.attribute_id for group in self.groups for attribute in group.attributes}
+            repeated = len({group.category for group in self.groups}) < len(self.groups)
+            self._single = not (repeated or self.references or not ids.isdisjoint(_UNFOLDING))
+        return self._single

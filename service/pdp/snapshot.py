@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Final
 
 from service.pdp.context import AttributeSource, Context
-from service.pdp.errors import PROCESSING_ERROR, SYNTAX_ERROR
+from service.pdp.errors import PROCESSING_ERROR, SYNTAX_ERROR, EvaluationError
 from service.pdp.evaluator import Evaluator
+from service.pdp.limits import Limits
 from service.pdp.model import Policy, PolicySet
-from service.pdp.outcome import INDETERMINATE_DP, Outcome
+from service.pdp.multiple import ResourceSource, combined, individual_requests
+from service.pdp.outcome import INDETERMINATE_DP, Outcome, status_of
 from service.pdp.request import AttributeGroup, Request
 from service.pdp.response import Decision, Response, Result, Status
 
@@ -66,9 +68,17 @@ class Snapshot:
     Made by `service.pdp.compile_policies`; two snapshots with the same `hash` decide the same.
     """
 
-    __slots__ = ("_evaluate", "_roots", "hash", "policies")
+    __slots__ = ("_evaluate", "_limits", "_roots", "hash", "policies")
 
-    def __init__(self, roots: Roots, evaluate: Evaluate, digest: str, policies: tuple[PolicyInfo, ...]) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        evaluate: Evaluate,
+        digest: str,
+        policies: tuple[PolicyInfo, ...],
+        limits: Limits,
+    ) -> None:
+        self._limits: Final = limits
         self._roots: Final = roots
         self._evaluate: Final = evaluate
         self.hash: Final = digest
@@ -80,25 +90,49 @@ class Snapshot:
         *,
         now: datetime,
         attributes: AttributeSource | None = None,
+        resources: ResourceSource | None = None,
     ) -> Response:
         """Decide a request.
 
         `now` is an aware datetime: the one clock reading of this decision, from which current-time,
         current-date and current-dateTime are supplied when the request lacks them. `attributes` is asked for
         what the request lacks: called with category, id, address of the data type and issuer (or None) of an
-        attribute, it returns lexical values or None.
+        attribute, it returns lexical values or None. `resources` expands the scope of a hierarchical resource
+        (Multiple Decision Profile, section 2.1): called with a resource id and `Children` or `Descendants`, it
+        returns resource ids, the given one first.
 
         Never raises: what cannot be decided is Indeterminate, with the reason in its status.
         """
         if request.error is not None:
-            results = (indeterminate(Status(SYNTAX_ERROR, request.error)),)
+            results: tuple[Result, ...] = (indeterminate(Status(SYNTAX_ERROR, request.error)),)
+        elif request.single:
+            results = (self._result(Context(request, now, attributes, self._limits)),)
         else:
-            results = (self._result(Context(request, now, attributes)),)
+            results = self._several(request, now, attributes, resources)
         return Response(results, self.hash, request.version, request.return_policy_ids)
 
     def plain(self) -> "Snapshot":
         """The same policies, decided by the plain evaluator: slow, simple, the reference for all details."""
-        return Snapshot(self._roots, plain_evaluation(self._roots), self.hash, self.policies)
+        return Snapshot(self._roots, plain_evaluation(self._roots), self.hash, self.policies, self._limits)
+
+    def _several(
+        self,
+        request: Request,
+        now: datetime,
+        attributes: AttributeSource | None,
+        resources: ResourceSource | None,
+    ) -> tuple[Result, ...]:
+        try:
+            individuals = individual_requests(request, self._limits, resources)
+        except EvaluationError as error:
+            return (indeterminate(status_of(error)),)
+        if not individuals:
+            return (indeterminate(Status(SYNTAX_ERROR, "the request asks for no decision")),)
+        results = tuple(
+            self._result(Context(each.request, now, attributes, self._limits))._replace(resource_id=each.resource_id)
+            for each in individuals
+        )
+        return (combined(results),) if request.combined_decision else results
 
     def _result(self, context: Context) -> Result:
         try:

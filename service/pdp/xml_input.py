@@ -28,6 +28,7 @@ def _parser() -> etree.XMLParser:
         dtd_validation=False,
         no_network=True,
         huge_tree=False,
+        collect_ids=False,  # a doubled xml:id is for the reader to report; libxml2 would stop
         remove_comments=True,
         remove_pis=True,
     )
@@ -70,6 +71,12 @@ def local_name(element: etree._Element) -> str:
     """The name of an element without its namespace."""
     tag = str(element.tag)
     return tag[tag.find("}") + 1 :]
+
+
+def prefixes_of(element: etree._Element) -> dict[str, str]:
+    """The namespace prefixes in scope at an element, in order; an XPath knows no default namespace."""
+    scope: dict[Any, Any] = element.nsmap
+    return {str(prefix): str(uri) for prefix, uri in sorted(scope.items(), key=str) if prefix}
 
 
 def namespace(element: etree._Element) -> str:
