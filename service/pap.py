@@ -118,6 +118,7 @@ class PolicyAdministration:
         self._working = threading.RLock()
         self._current = CurrentSnapshot()
         self._seen: Survey | None = None
+        self._seen_since = 0.0
         self._loaded: Survey | None = None
         self._compiled: pdp.Snapshot | None = None
         self._refused: tuple[int, tuple[PolicyError, ...]] | None = None
@@ -181,8 +182,9 @@ class PolicyAdministration:
         assert self._folder is not None
         with self._working:
             survey = self._folder.survey()
-            quiet, self._seen = survey == self._seen, survey
-            if not quiet:
+            if survey != self._seen:
+                self._seen, self._seen_since = survey, time.monotonic()
+            if time.monotonic() - self._seen_since < SETTLE:
                 return False
             if survey == self._loaded:
                 return True

@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-_COMMENT: Final = re.compile(r"<!--.*?-->\s*", re.DOTALL)
+_COMMENT: Final = re.compile(r"<!--(.*?)-->\s*", re.DOTALL)
 _TITLE: Final = re.compile(r"^\s*template:\s*(.+?)\s*$", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"^\s*parameter ([\w-]+) \((\w+), for example (.+?)\):\s*(.+?)\s*$", re.MULTILINE)
 _PLACE: Final = re.compile(r"\{\{\s*([\w-]+)\s*\}\}")
@@ -60,7 +60,7 @@ def read_template(path: str, content: bytes) -> Template | None:
     except (etree.XMLSyntaxError, UnicodeDecodeError):
         return None
     comment = _COMMENT.search(text)
-    title = _TITLE.search(comment[0]) if comment else None
+    title = _TITLE.search(comment[1]) if comment else None
     if comment is None or title is None:
         return None
     description = root.findtext("{*}Description") or ""
@@ -68,7 +68,7 @@ def read_template(path: str, content: bytes) -> Template | None:
         id=PurePosixPath(path).stem,
         title=title[1],
         description=" ".join(description.split()),
-        parameters=tuple(Parameter(*found) for found in _PARAMETER.findall(comment[0])),
+        parameters=tuple(Parameter(*found) for found in _PARAMETER.findall(comment[1])),
         content=text,
     )
 

@@ -6,7 +6,7 @@ Written by the process that watches a policies folder, read by all. Rows of sour
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from service.store.models import PolicyHealthRow, PolicySourceRow, PublicationRo
 
 Kind = Literal["root", "library"]
 _HEALTH = 1
+_BATCH = 500
 _PUBLICATION_LOCK = 0x51C0_0001
 
 
@@ -86,9 +87,10 @@ def sources(tx: Transaction, snapshot_hash: str) -> tuple[str, tuple[Source, ...
     snapshot = tx.get(SnapshotRow, snapshot_hash)
     if snapshot is None:
         return None
-    wanted = {entry["hash"] for entry in snapshot.listing}
-    rows = tx.scalars(select(PolicySourceRow).where(PolicySourceRow.hash.in_(wanted)))
-    content = {row.hash: row.content for row in rows}
+    content: dict[str, bytes] = {}
+    for some in _batched({entry["hash"] for entry in snapshot.listing}):
+        rows = tx.execute(select(PolicySourceRow.hash, PolicySourceRow.content).where(PolicySourceRow.hash.in_(some)))
+        content.update((row.hash, row.content) for row in rows)
     files = (Source(entry["name"], entry["kind"], content[entry["hash"]]) for entry in snapshot.listing)
     return snapshot.root_algorithm, tuple(files)
 
@@ -109,16 +111,23 @@ def publish(
     return _publication(row)
 
 
-def _store(tx: Transaction, snapshot_hash: str, root_algorithm: str, files: Iterable[Source], now: datetime) -> None:
+def _store(tx: Transaction, snapshot_hash: str, root_algorithm: str, files: Sequence[Source], now: datetime) -> None:
     """A snapshot and those of its sources that no earlier snapshot had."""
-    listing = []
-    for file in files:
-        listing.append({"name": file.name, "kind": file.kind, "hash": file.hash})
-        if tx.get(PolicySourceRow, file.hash) is None:
-            tx.add(PolicySourceRow(hash=file.hash, content=file.content))
-            tx.flush()
+    content = {file.hash: file.content for file in files}
+    stored: set[str] = set()
+    for some in _batched(content):
+        stored.update(tx.scalars(select(PolicySourceRow.hash).where(PolicySourceRow.hash.in_(some))))
+    tx.add_all(PolicySourceRow(hash=hash_, content=content[hash_]) for hash_ in content.keys() - stored)
+    listing = [{"name": file.name, "kind": file.kind, "hash": file.hash} for file in files]
     tx.add(SnapshotRow(hash=snapshot_hash, root_algorithm=root_algorithm, listing=listing, created_at=now))
     tx.flush()
+
+
+def _batched(hashes: Iterable[str]) -> Iterator[list[str]]:
+    """As many at a time as every database takes in one statement."""
+    every = sorted(hashes)
+    for start in range(0, len(every), _BATCH):
+        yield every[start : start + _BATCH]
 
 
 def health(tx: Transaction) -> Health | None:
