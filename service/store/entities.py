@@ -129,7 +129,7 @@ def membership_changes(tx: Transaction, group_id: str, since: int) -> dict[str, 
     query = select(MembershipRow.member_id, MembershipRow.present).where(
         MembershipRow.group_id == group_id, MembershipRow.sequence > since
     )
-    return dict(tx.execute(query).tuples().all())
+    return {member: present for member, present in tx.execute(query)}  # noqa: C416 - rows are no pairs to mypy
 
 
 def unknown_ids(tx: Transaction, ids: Iterable[str]) -> list[str]:

@@ -208,7 +208,7 @@ def ends_before(tx: Transaction, request_id: str, deadline: datetime) -> bool:
     query = select(DeliveryRow.state, DeliveryRow.due_at).where(
         DeliveryRow.request_id == request_id, DeliveryRow.blocking, DeliveryRow.final_at.is_(None)
     )
-    active = [due for state, due in tx.execute(query).tuples() if state in {"pending", "running", "retrying"}]
+    active = [due for state, due in tx.execute(query) if state in {"pending", "running", "retrying"}]
     return any(due is None or due <= deadline for due in active)
 
 

@@ -129,7 +129,7 @@ def members_at(tx: Transaction, group_id: str, connector_id: str) -> list[Member
         .where(MembershipRow.group_id == group_id)
         .order_by(MembershipRow.sequence)
     )
-    return [MemberAt(*row) for row in tx.execute(query).tuples()]
+    return [MemberAt(*row) for row in tx.execute(query)]
 
 
 def member_under_way(tx: Transaction, group_id: str, connector_id: str) -> str | None:

@@ -176,5 +176,3 @@ class DeliveryPage(View):
 
     items: list[DeliveryView]
     next: str | None
-
-
