@@ -13,9 +13,10 @@ from connectors.http import NoReply, Sender, Transport
 from connectors.spml import Spml
 from connectors.spml_attributes import ILLEGAL
 from tests.support.driving import Driven
+from tests.support.loopback import hang_up, serving
 from tests.support.schemas import spml_schema
 from tests.support.spml_cases import ALICE, created, deliver, group, linked, members, settings, stored, task
-from tests.support.spml_target import SpmlTarget, serving
+from tests.support.spml_target import SpmlTarget
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1).filter(
     lambda text: not ILLEGAL.search(text)
@@ -185,7 +186,7 @@ def target():
 @pytest.fixture
 def courier(target):
     with serving(target) as url:
-        courier = Courier(url)
+        courier = Courier(f"{url}/spml")
         yield courier
         courier.sender.close()
 
@@ -202,10 +203,6 @@ def test_a_user_and_a_group_live_their_life_over_the_network(target, courier):
     assert courier.attempt(task("delete", link=linked(renamed))).outcome == "deleted"
     assert target.objects == {}
     assert target.received.count("listTargetsRequest") == 1
-
-
-def hang_up(_reply):
-    raise ConnectionAbortedError
 
 
 @pytest.mark.parametrize("on_conflict", ["link", "fail"])

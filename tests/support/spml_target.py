@@ -1,21 +1,18 @@
-"""A strict SPML 2.0 server on loopback, of our own from the standard, for tests.
+"""A strict SPML 2.0 server, of our own from the standard, for tests.
 
-`SpmlTarget.answer` is the whole server as a function of one request, for tests without a network; `serving` puts it on
-a loopback port. Everything that is not as the standard says is refused and noted in `violations`. It answers in the
-shapes seen on a server of Sun's OpenSPML 2.0 toolkit: identifiers of its own making (`emailInfo:bob`), attributes
-straight under `pso`, errors as `status="failure"` with HTTP 200. Attributes behave as in LDAP.
+`SpmlTarget.answer` is the whole server as a function of one request; `tests.support.loopback.serving` puts it on a
+port. Everything that is not as the standard says is refused and noted in `violations`. It answers in the shapes seen on
+a server of Sun's OpenSPML 2.0 toolkit: identifiers of its own making (`emailInfo:bob`), attributes straight under
+`pso`, errors as `status="failure"` with HTTP 200. Attributes behave as in LDAP.
 """
 
 import base64
 import re
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from lxml import etree
 
-from connectors.connector import Reply, Request
+from connectors.connector import Reply
 from tests.support.schemas import SpmlSchema
 
 CORE = "urn:oasis:names:tc:SPML:2:0"
@@ -308,40 +305,3 @@ class SpmlTarget:
         if data is not pso:
             pso.append(data)
         return response
-
-
-@contextmanager
-def serving(target):
-    """The target on a loopback port; gives its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            url = f"http://{self.headers['host']}{self.path}"
-            request = Request(method="POST", url=url, headers=dict(self.headers), body=body, safe=False, purpose="test")
-            try:
-                reply = target.answer(request)
-            except ConnectionAbortedError:  # a scripted fault: hang up without a word
-                self.close_connection = True
-                return
-            self.send_response(reply.status)
-            for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(reply.body)
-
-        def log_message(self, *words):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/spml"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
