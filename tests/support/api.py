@@ -12,8 +12,8 @@ ADMIN_TOKEN = "test-admin-token"
 PASSWORD = "correct horse"
 
 PERMIT = """<?xml version="1.0"?>
-<Policy xmlns="urn:oasis:names:tc:xacml:3.0:core:schema:wd-17" PolicyId="{id}" Version="1.0"
-        RuleCombiningAlgId="urn:oasis:names:tc:xacml:1.0:rule-combining-algorithm:first-applicable">
+<Policy xmlns="urn:oasis:names:tc:xacml:3.0:core:schema:wd-17" PolicyId="{id}" Version="1.0" \
+RuleCombiningAlgId="urn:oasis:names:tc:xacml:1.0:rule-combining-algorithm:first-applicable">
   <Target/>
   <Rule RuleId="{rule}" Effect="{effect}"/>
 </Policy>

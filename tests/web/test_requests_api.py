@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.api import fields, policy, scim
+
+REQUESTS = "/api/v1/provisioning-requests"
+DELIVERIES = "/api/v1/deliveries"
+DECISIONS = "/api/v1/policy-decisions"
+
+
+@pytest.fixture
+def portal(api):
+    """A service provider with one target that nobody listens at."""
+    assert api.post("/api/v1/identity-providers", {"name": "acme", "connectors": [scim()]}).status_code == 201
+    rows = [{"identityProvider": "acme", "enableRules": True}]
+    assert api.post("/api/v1/service-providers", {"name": "hr", "outboundProvisioning": rows}).status_code == 201
+
+
+def request(name="alice", **changes):
+    attributes = {"userName": name, "name": {"familyName": "Liddell"}, "roles": [{"value": "Doe, Jane"}]}
+    entity = {"type": "user", "name": name, "attributes": attributes}
+    return {"serviceProvider": "hr", "operation": "create", "entity": entity, **changes}
+
+
+def test_a_request_without_targets_has_nothing_to_do(api):
+    body = request(serviceProvider=None)
+    response = api.post(REQUESTS, {k: v for k, v in body.items() if v is not None})
+    assert response.status_code == 200
+    assert (response.json["state"], response.json["serviceProvider"]) == ("nothing-to-do", "resident")
+    assert api.get(response.headers["Location"]).json == response.json
+
+
+def test_a_request_under_way_is_202_with_its_address(api, portal):
+    response = api.post(REQUESTS, request())
+    assert response.status_code == 202
+    view = response.json
+    assert response.headers["Location"] == f"{REQUESTS}/{view['id']}"
+    assert api.get(response.headers["Location"]).json["deliveries"][0]["id"] == view["deliveries"][0]["id"]
+    (delivery,) = view["deliveries"]
+    assert (view["state"], delivery["state"], delivery["decision"]["decision"]) == ("pending", "pending", "Permit")
+    assert api.get(f"{DELIVERIES}/{delivery['id']}").json["requestId"] == view["id"]
+
+
+def test_a_refused_request_names_policy_and_rule(api, portal):
+    deny = policy("Deny", id_="nobody", rule="never")
+    assert api.call("PUT", "/api/v1/policy-files/all.xml", data=deny, headers={"Content-Type": "application/xml"})
+    response = api.post(REQUESTS, request())
+    assert (response.status_code, response.json["state"]) == (200, "refused")
+    decision = response.json["deliveries"][0]["decision"]
+    assert (decision["decision"], decision["policies"], decision["rules"]) == ("Deny", ["nobody"], ["never"])
+
+
+def test_the_same_key_and_body_answer_with_the_first_request(api, portal):
+    def post(body, key="k-1"):
+        return api.post(REQUESTS, body, headers={"Idempotency-Key": key})
+
+    first = post(request())
+    again = post(dict(reversed(request().items())))
+    assert (first.json["id"], first.status_code) == (again.json["id"], again.status_code)
+    other = post(request("bob"))
+    assert (other.status_code, fields(other)) == (422, ["Idempotency-Key"])
+    assert post(request("bob"), key="k-2").json["id"] != first.json["id"]
+    for bad in ("", "a b", "é", "x" * 256):
+        assert fields(post(request("carol"), key=bad)) == ["Idempotency-Key"], bad
+    theirs = api.token(["provision"], "hr").post(REQUESTS, request("dave"), headers={"Idempotency-Key": "k-1"})
+    assert theirs.json["entity"]["name"] == "dave"
+
+
+WRONG = [
+    ({"operation": "upsert"}, "operation"),
+    ({"operation": None}, "operation"),
+    ({"serviceProvider": "nowhere"}, "serviceProvider"),
+    ({"serviceProvider": 1}, "serviceProvider"),
+    ({"entity": None}, "entity"),
+    ({"entity": {"name": "x"}}, "entity.type"),
+    ({"entity": {"type": "robot", "name": "x"}}, "entity.type"),
+    ({"entity": {"type": "user", "name": ["x"]}}, "entity.name"),
+    ({"entity": {"type": "user", "name": ""}}, "entity.name"),
+    ({"entity": {"type": "user", "name": "x", "attributes": []}}, "entity.attributes"),
+    ({"entity": {"type": "user", "name": "x", "extra": 1}}, "entity.extra"),
+    ({"jit": "no"}, "jit"),
+    ({"dryRun": 0}, "dryRun"),
+    ({"dryrun": True}, "dryrun"),
+    ({"patch": {}}, "patch"),
+    ({"patch": [{"op": "burn"}]}, "patch[0].op"),
+    ({"patch": [{"op": "add", "path": 1}]}, "patch[0].path"),
+    ({"operation": "delete"}, "entity.name"),
+    ({"operation": "replace"}, "entity.name"),
+    ({"entity": {"type": "user", "id": "nobody"}, "operation": "delete"}, "entity.id"),
+]
+
+
+def test_a_request_with_a_wrong_field_is_refused_and_leaves_nothing(api, portal):
+    for change, field in WRONG:
+        response = api.post(REQUESTS, request(**change))
+        assert (response.status_code, fields(response)) == (422, [field]), (change, response.text)
+    assert api.get(REQUESTS).json["items"] == []
+    assert api.get(DELIVERIES).json["items"] == []
+
+
+def test_a_user_that_exists_cannot_be_created(api, portal):
+    assert api.post(REQUESTS, request()).status_code == 202
+    response = api.post(REQUESTS, request("ALICE"))
+    assert (response.status_code, fields(response)) == (409, ["entity.name"])
+
+
+def test_a_dry_run_shows_the_exchanges_and_stores_nothing(api, portal):
+    response = api.post(REQUESTS, request(dryRun=True))
+    assert response.status_code == 200
+    (exchange,) = response.json["deliveries"][0]["exchanges"]
+    assert (exchange["method"], exchange["url"]) == ("POST", "http://127.0.0.1:1/Users")
+    assert "s3cret-token" not in response.text
+    assert api.get(REQUESTS).json["items"] == []
+
+
+def test_lists_are_filtered_and_come_in_pages(api, portal):
+    made = [api.post(REQUESTS, request(name)).json for name in ("a", "b", "c")]
+    api.post(REQUESTS, request("d", serviceProvider="resident"))
+
+    def names(**query):
+        return [item["entity"]["name"] for item in api.get(REQUESTS, query_string=query).json["items"]]
+
+    assert names() == ["d", "c", "b", "a"]
+    assert names(serviceProvider="hr") == ["c", "b", "a"]
+    assert names(entity="b") == ["b"] == names(entity=made[1]["entity"]["id"])
+    assert names(state="nothing-to-do") == ["d"]
+    assert names(since="2020-01-01T00:00:00Z", state="pending") == ["c", "b", "a"]
+    assert names(since="2999-01-01T00:00:00Z") == []
+    page = api.get(f"{REQUESTS}?limit=3").json
+    rest = api.get(REQUESTS, query_string={"limit": 3, "cursor": page["next"]}).json
+    assert ([item["entity"]["name"] for item in rest["items"]], rest["next"]) == (["a"], None)
+    assert len(api.get(f"{DELIVERIES}?identityProvider=acme&state=pending").json["items"]) == 3
+    assert api.get(f"{DELIVERIES}?request={made[0]['id']}").json["items"][0]["id"] == made[0]["deliveries"][0]["id"]
+    for query in ("state=lost", "since=yesterday", "since=2026-11-03", "entity=a%00b", "cursor=" + "x" * 300):
+        response = api.get(f"{REQUESTS}?{query}")
+        assert (response.status_code, fields(response)) == (422, [query.partition("=")[0]])
+
+
+def test_a_delivery_can_be_taken_back_once(api, portal):
+    delivery = api.post(REQUESTS, request()).json["deliveries"][0]["id"]
+    cancelled = api.post(f"{DELIVERIES}/{delivery}/cancel")
+    assert (cancelled.status_code, cancelled.json["state"]) == (200, "cancelled")
+    assert api.post(f"{DELIVERIES}/{delivery}/cancel").status_code == 409
+    assert api.post(f"{DELIVERIES}/{delivery}/approve", {"comment": "fine"}).status_code == 409
+    assert api.post(f"{DELIVERIES}/{delivery}/reject").status_code == 409
+    assert fields(api.post(f"{DELIVERIES}/{delivery}/reject", {"comment": 1})) == ["comment"]
+
+
+def test_what_is_not_there_is_404(api):
+    for path in (f"{REQUESTS}/x", f"{DELIVERIES}/x", f"{REQUESTS}/a%00b", f"{REQUESTS}/{'x' * 500}"):
+        assert api.get(path).status_code == 404
+    for action in ("retry", "cancel", "approve", "reject"):
+        assert api.post(f"{DELIVERIES}/x/{action}").status_code == 404
+
+
+def test_a_removed_row_cancels_what_it_had_not_delivered(api, portal):
+    delivery = api.post(REQUESTS, request()).json["deliveries"][0]["id"]
+    response = api.put("/api/v1/service-providers/hr", {"name": "hr"})
+    assert (response.json["cancelledDeliveries"], response.headers["Sluice-Cancelled-Deliveries"]) == (1, "1")
+    assert api.get(f"{DELIVERIES}/{delivery}").json["state"] == "cancelled"
+
+
+def test_deleting_a_service_provider_cancels_too(api, portal):
+    delivery = api.post(REQUESTS, request()).json["deliveries"][0]["id"]
+    response = api.delete("/api/v1/service-providers/hr")
+    assert (response.status_code, response.headers["Sluice-Cancelled-Deliveries"]) == (204, "1")
+    assert api.get(f"{DELIVERIES}/{delivery}").json["state"] == "cancelled"
+
+
+def test_a_renamed_service_provider_keeps_what_is_under_way(api, portal):
+    delivery = api.post(REQUESTS, request()).json["deliveries"][0]["id"]
+    assert api.patch("/api/v1/identity-providers/acme", {"name": "acme two"}).status_code == 200
+    assert api.patch("/api/v1/service-providers/hr", {"name": "people"}).json["cancelledDeliveries"] == 0
+    assert api.patch("/api/v1/service-providers/people", {"description": "d"}).json["cancelledDeliveries"] == 0
+    view = api.get(f"{DELIVERIES}/{delivery}").json
+    assert (view["state"], view["identityProvider"]) == ("pending", "acme two")
+
+
+def test_the_policies_can_be_asked_about_a_request_that_is_not_made(api, portal):
+    response = api.post(DECISIONS, request(identityProvider="ACME"))
+    assert response.status_code == 200
+    view = response.json
+    assert (view["decision"], view["policies"], view["rules"]) == ("Permit", ["all"], ["rule-1"])
+    assert "Doe, Jane" in view["request"]
+    assert fields(api.post(DECISIONS, request())) == ["identityProvider"]
+    assert fields(api.post(DECISIONS, request(identityProvider="nowhere"))) == ["identityProvider"]
+    assert api.token(["pdp"]).post(DECISIONS, request(identityProvider="acme")).status_code == 200
+    assert api.get(REQUESTS).json["items"] == []
