@@ -14,15 +14,26 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from connectors.connector import Connector, Property
+from connectors.scim1 import Scim1
 from connectors.scim2 import Scim2
 from connectors.spml import Spml
 
 GROUP = "sluice.connectors"
-BUILT_IN: tuple[Connector, ...] = (Scim2(), Spml())
+BUILT_IN: tuple[Connector, ...] = (Scim2(), Scim1(), Spml())
 
 _TYPE = re.compile(r"[a-z][a-z0-9._-]*")
 # Other spellings under which people know a type, next to any mixture of capitals.
-_ALIASES = {"scim2.0": "scim2", "scim-2": "scim2", "scim20": "scim2", "spml2": "spml", "spml2.0": "spml"}
+_ALIASES = {
+    "scim2.0": "scim2",
+    "scim-2": "scim2",
+    "scim20": "scim2",
+    "scim1": "scim",
+    "scim1.1": "scim",
+    "scim-1": "scim",
+    "scim11": "scim",
+    "spml2": "spml",
+    "spml2.0": "spml",
+}
 
 
 class UnknownConnector(LookupError):
