@@ -230,12 +230,22 @@ def _wait_until_ready(base: str, process: subprocess.Popen[bytes], log: Path) ->
         if process.poll() is not None:
             raise QuickstartError(f"the service ended at start:\n{_tail(log)}")
         try:
-            if session.get(f"{base}/readyz", timeout=5).ok:
-                return
+            reply = session.get(f"{base}/readyz", timeout=5)
         except requests.ConnectionError:
-            pass
+            reply = None
+        if reply is not None and reply.ok:
+            return
+        if reply is not None and reply.json()["errors"]:
+            raise QuickstartError(f"the policies cannot be used:\n{_policy_errors(reply.json()['errors'])}")
         time.sleep(0.1)
     raise QuickstartError(f"the service was not ready within {START_TIMEOUT:.0f} s:\n{_tail(log)}")
+
+
+def _policy_errors(errors: list[dict[str, Any]]) -> str:
+    """A line for each: with a broken file there is nothing to wait for."""
+    return "\n".join(
+        f"{e['file']}:{e['line']}: {e['message']}" + (f": {e['help']}" if e["help"] else "") for e in errors
+    )
 
 
 def _tail(log: Path) -> str:
