@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scim2_models.path import FilterNode
 
-from service.image.elements import changed, merged, settled, without
+from service.image.elements import appended, changed, merged, without
 from service.image.errors import Findings, fail, show
 from service.image.filters import equalities, selects
 from service.image.schema import Attribute
@@ -64,7 +64,9 @@ class Editor:
 
     def selected(self, before: Any, node: FilterNode, sub: Attribute | None) -> Any:
         """The values that a filter selects are the target."""
-        elements = before if isinstance(before, list) else []
+        if before is not None and not isinstance(before, list):
+            raise fail(self.write.at, f"`{self.attribute.name}` is no list: there is nothing to select", "invalidPath")
+        elements = before or []
         chosen = [index for index, one in enumerate(elements) if selects(node, self.attribute, one)]
         change = self._change(sub) if sub is not None else self._change_element
         if chosen:
@@ -74,7 +76,7 @@ class Editor:
         if self.write.op == "add":
             new = change(self._described(node))
             if selects(node, self.attribute, new):
-                return settled([*elements, new], {len(elements)}, self.write.value_at)
+                return changed([*elements, new], [len(elements)], lambda one: one, self.write.value_at)
         raise fail(self.write.at, f"no value of `{self.attribute.name}` matches the filter", "noTarget")
 
     def _described(self, node: FilterNode) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class Editor:
         if isinstance(before, dict) and isinstance(new, dict):
             return {**before, **new}
         if self.write.op == "add" and isinstance(before, list):
-            return merged(before, new if isinstance(new, list) else [new], self.write.value_at)
+            return appended(before, new if isinstance(new, list) else [new])
         return new
 
     def _removed(self, before: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,23 @@ def merged(values: Sequence[Any], new: Sequence[Any], at: str) -> list[Any]:
     A value with the same `value` and `type` is the same one (RFC 7643, section 2.4): it takes over the sub-attributes
     of the new one.
     """
-    result, touched = list(values), set[int]()
+    result, primaries = list(values), set[int]()
     for one in new:
         index = next((index for index, known in enumerate(result) if _is_same(known, one)), len(result))
         result[index : index + 1] = [result[index] | one if _are_objects(result[index : index + 1], one) else one]
-        touched.add(index)
-    return settled(result, touched, at)
+        if _is_primary(one):
+            primaries.add(index)
+    return settled(result, primaries, at)
+
+
+def appended(values: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+    """A list in an extension that we do not know, with the new values that it does not have yet; else as it is."""
+    result, present = list(values), {_json(one) for one in values}
+    for one in new:
+        if _json(one) not in present:
+            result.append(one)
+            present.add(_json(one))
+    return result
 
 
 def changed(values: Sequence[Any], chosen: Sequence[int], change: Callable[[Any], Any], at: str) -> list[Any]:
@@ -28,7 +40,7 @@ def changed(values: Sequence[Any], chosen: Sequence[int], change: Callable[[Any]
     result = list(values)
     for index in chosen:
         result[index] = change(result[index])
-    return settled(result, set(chosen), at)
+    return settled(result, {index for index in chosen if _is_primary(result[index])}, at)
 
 
 def without(values: Sequence[Any], unwanted: Sequence[Any]) -> list[Any]:
@@ -36,18 +48,18 @@ def without(values: Sequence[Any], unwanted: Sequence[Any]) -> list[Any]:
     return [one for one in values if not any(_contains(one, other) for other in unwanted)]
 
 
-def settled(values: list[Any], touched: set[int], at: str) -> list[Any]:
-    """The values after a change: at most one primary, the one that was just named; none empty, none twice.
+def settled(values: list[Any], primaries: set[int], at: str) -> list[Any]:
+    """The values after a change: at most one primary; none empty, none twice.
 
-    Section 3.5.2: a value that becomes primary takes that from the others. Raises `ImageErrors` when the change makes
-    several values primary.
+    Section 3.5.2: a value that becomes primary takes that from the others. `primaries` are the indexes of those that
+    the change made or left primary. Raises `ImageErrors` when they are several.
     """
     findings = Findings()
-    check_primary([values[index] for index in touched], at, findings)
+    check_primary([values[index] for index in primaries], at, findings)
     findings.raise_any()
-    if any(_is_primary(values[index]) for index in touched):
+    if primaries:
         values = [
-            {**one, "primary": False} if _is_primary(one) and index not in touched else one
+            {**one, "primary": False} if _is_primary(one) and index not in primaries else one
             for index, one in enumerate(values)
         ]
     result: list[Any] = []
@@ -55,6 +67,11 @@ def settled(values: list[Any], touched: set[int], at: str) -> list[Any]:
         if one not in (None, {}) and one not in result:
             result.append(one)
     return result
+
+
+def _json(value: Any) -> str:
+    """What JSON values are compared by: true is not 1."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _is_primary(value: Any) -> bool:
