@@ -22,12 +22,25 @@ EntityType = Literal["user", "group"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a target's settings say about TLS, as PEM texts.
+
+    `authorities` are the only ones to trust (blank: the public ones and the system's). `certificate` is the client's,
+    with its chain and its private key (blank: none is shown).
+    """
+
+    authorities: str = ""
+    certificate: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP request to the target, complete but for the connection.
 
     `safe` says that sending it twice, or not knowing whether it was sent, changes nothing at the target.
     `secrets` are the values that must not appear in any record of this exchange, wherever they occur in it.
-    `purpose` says in a few words what it is for (`create the user`); it is shown to people.
+    `purpose` says in a few words what it is for (`create the user`); it is shown to people. `tls` is None where the
+    sender's own settings are enough.
     """
 
     method: str
@@ -37,6 +50,7 @@ class Request:
     safe: bool
     purpose: str
     secrets: tuple[str, ...] = ()
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

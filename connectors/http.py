@@ -24,8 +24,9 @@ import urllib3.exceptions
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from connectors.addresses import networks
-from connectors.connector import Reply, Request
+from connectors.connector import Reply, Request, Tls
 from connectors.pinning import AddressRefused, Guard, GuardedAdapter, NoReply, lower_case
+from connectors.tls import BadCertificate, make_context
 
 __all__ = ["AddressRefused", "NoReply", "Sender", "Transport", "check_url"]
 
@@ -33,6 +34,7 @@ __all__ = ["AddressRefused", "NoReply", "Sender", "Transport", "check_url"]
 # Two seconds is the shortest keep-alive among common servers.
 _FRESH_SECONDS = 1.8
 _IDLE_PER_TARGET = 8
+_CONTEXTS = 256
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 
 
@@ -54,6 +56,15 @@ class Transport:
     allow: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What connections have in common that may be used for the same request."""
+
+    origin: str
+    transport: Transport
+    tls: Tls | None
+
+
 @dataclass(slots=True)
 class _Session:
     requests: requests.Session
@@ -66,8 +77,9 @@ class Sender:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: defaultdict[tuple[str, Transport], list[_Session]] = defaultdict(list)
-        self._contexts: dict[tuple[bool, str | None, str | tuple[str, str] | None], ssl.SSLContext] = {}
+        self._idle: defaultdict[_Key, list[_Session]] = defaultdict(list)
+        self._swept = 0.0
+        self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
 
     def send(self, request: Request, *, transport: Transport) -> Reply:
         """Send a request and read its answer, whatever its status is.
@@ -76,7 +88,7 @@ class Sender:
         """
         url = check_url(request.url)
         prepared = _prepare(request)
-        key = (f"{url.scheme}://{url.netloc.lower()}", transport)
+        key = _Key(f"{url.scheme}://{url.netloc.lower()}", transport, request.tls)
         session = self._take(key)
         session.guard.begin(transport.deadline)
         try:
@@ -98,7 +110,7 @@ class Sender:
         for session in sessions:
             session.requests.close()
 
-    def _take(self, key: tuple[str, Transport]) -> _Session:
+    def _take(self, key: _Key) -> _Session:
         stale: list[_Session] = []
         fresh: _Session | None = None
         with self._lock:
@@ -111,39 +123,66 @@ class Sender:
                     stale.append(session)
         for session in stale:
             session.requests.close()
-        return fresh or self._open(key[1])
+        return fresh or self._open(key)
 
-    def _give_back(self, key: tuple[str, Transport], session: _Session) -> None:
+    def _give_back(self, key: _Key, session: _Session) -> None:
         session.idle_since = time.monotonic()
         with self._lock:
             idle = self._idle[key]
             idle.append(session)
-            surplus = idle.pop(0) if len(idle) > _IDLE_PER_TARGET else None
-        if surplus is not None:
-            surplus.requests.close()
+            surplus = [idle.pop(0)] if len(idle) > _IDLE_PER_TARGET else []
+            surplus += self._stale(session.idle_since)
+        for one in surplus:
+            one.requests.close()
 
-    def _open(self, transport: Transport) -> _Session:
+    def _stale(self, now: float) -> list[_Session]:
+        """Take away what nobody will use again: a target may never be called a second time."""
+        if now - self._swept < _FRESH_SECONDS:
+            return []
+        self._swept = now
+        stale = [one for idle in self._idle.values() for one in idle if now - one.idle_since >= _FRESH_SECONDS]
+        gone = set(map(id, stale))
+        kept = {key: [one for one in idle if id(one) not in gone] for key, idle in self._idle.items()}
+        self._idle.clear()
+        self._idle.update({key: idle for key, idle in kept.items() if idle})
+        return stale
+
+    def _open(self, key: _Key) -> _Session:
         try:
-            guard = Guard(networks(transport.allow))
+            guard = Guard(networks(key.transport.allow))
         except ValueError as error:
             raise AddressRefused(f"an allowed network is not in CIDR notation: {error}") from error
         session = requests.Session()
         session.trust_env = False  # proxies and netrc of the environment would bypass the pinning and leak credentials
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = GuardedAdapter(guard, self._context(transport))
+        adapter = GuardedAdapter(guard, self._context(key))
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return _Session(session, guard)
 
-    def _context(self, transport: Transport) -> ssl.SSLContext:
-        key = (transport.verify, transport.ca, transport.client_certificate)
+    def _context(self, key: _Key) -> ssl.SSLContext:
+        """Made once per setting: reading the authorities takes longer than a request."""
+        transport = key.transport
+        setting = (transport.verify, transport.ca, transport.client_certificate, key.tls)
         with self._lock:
-            known = self._contexts.get(key)
-        if known is None:
-            known = _tls(transport)
-            with self._lock:
-                self._contexts[key] = known
-        return known
+            known = self._contexts.get(setting)
+        if known is not None:
+            return known
+        try:
+            made = make_context(
+                verify=transport.verify,
+                ca=transport.ca,
+                public=DEFAULT_CA_BUNDLE_PATH,
+                client_certificate=transport.client_certificate,
+                tls=key.tls,
+            )
+        except BadCertificate as error:
+            raise NoReply(str(error), sent=False) from error
+        with self._lock:
+            if len(self._contexts) >= _CONTEXTS:
+                self._contexts.clear()
+            self._contexts[setting] = made
+        return made
 
 
 def check_url(url: str) -> SplitResult:
@@ -239,19 +278,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield current
         inner = [*current.args, current.__cause__, current.__context__, getattr(current, "reason", None)]
         pending += [item for item in inner if isinstance(item, BaseException)]
-
-
-def _tls(transport: Transport) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=transport.ca)
-        if transport.ca is None:
-            context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-        if transport.client_certificate is not None:
-            pair = transport.client_certificate
-            context.load_cert_chain(*((pair,) if isinstance(pair, str) else pair))
-    except (OSError, ssl.SSLError) as error:
-        raise NoReply(f"a certificate file cannot be used: {error.strerror or error}", sent=False) from error
-    if not transport.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -17,7 +17,7 @@ from connectors.connector import Reply, Request, Step
 from connectors.errors import ConnectorError, TargetConflict, TargetRefused
 from connectors.masking import mask_text
 from connectors.profile import Profile
-from connectors.scim_access import Access
+from connectors.scim_access import Access, Admission
 from connectors.statuses import AGAIN, described, status_error
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Answer:
 class Calls:
     """The requests of one task. `access` lets them in, `now` is the clock that Retry-After is read against."""
 
-    access: Access
+    access: Admission
     profile: Profile
     now: datetime
 
@@ -174,27 +174,33 @@ class Calls:
         secrets: tuple[str, ...] = (),
         etag: str | None = None,
     ) -> Talk[Answer]:
+        access = yield from self.access.admit()
         request = Request(
             method=method,
             url=url,
-            headers=self._headers(etag, has_body=body is not None),
+            headers=self._headers(access, etag, has_body=body is not None),
             body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
             safe=safe,
             purpose=purpose,
-            secrets=(*self.access.secrets, *secrets),
+            secrets=(*access.secrets, *secrets),
+            tls=access.tls,
         )
         reply = yield request
         assert reply is not None, "a request is answered with a reply"
+        if reply.status == 401 and self.access.renew():
+            # A 401 was not acted upon: with another token the same request may be sent again.
+            again = self._call(method, url, purpose, safe=safe, body=body, secrets=secrets, etag=etag)
+            return (yield from again)
         answer = Answer(request, reply, _json_object(reply))
         self._raise_for_all(answer)
         return answer
 
-    def _headers(self, etag: str | None, *, has_body: bool) -> dict[str, str]:
+    def _headers(self, access: Access, etag: str | None, *, has_body: bool) -> dict[str, str]:
         kind = self.profile.http.media_type
         headers = {
             "Accept": ", ".join(dict.fromkeys((kind, "application/scim+json", "application/json"))),
             "User-Agent": self.profile.http.user_agent,
-            **self.access.headers,
+            **access.headers,
         }
         if has_body:
             headers["Content-Type"] = kind

@@ -16,7 +16,7 @@ from connectors.connector import Exchanges, Link, Outcome, Progress, Provisioned
 from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from connectors.filters import resource_url
 from connectors.profile import Profile
-from connectors.scim_access import access
+from connectors.scim_access import admission
 from connectors.scim_calls import Answer, Calls, Talk, Unsupported, Vanished
 from connectors.scim_changes import Operation, batches, changes, everything, patch_message, paths, relevant, touched
 from connectors.scim_lookup import Found, look_up
@@ -63,7 +63,9 @@ class Work(ABC):
     @cached_property
     def calls(self) -> Calls:
         """The conversation with the target."""
-        return Calls(access=access(self.settings), profile=self.profile, now=self.task.now)
+        nonce = f"{self.task.random.getrandbits(128):032x}"
+        access = admission(self.settings, self.task.remembered, self.task.now, nonce)
+        return Calls(access=access, profile=self.profile, now=self.task.now)
 
     @cached_property
     def resource(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from connectors import http
-from connectors.connector import Request
+from connectors.connector import Request, Tls
 from connectors.http import AddressRefused, NoReply, Sender, Transport, check_url
 from tests.support.certificates import make_authority
 from tests.support.raw_server import answering, http_answer, raw_server
@@ -451,10 +452,40 @@ def test_a_client_certificate_is_shown(sender, authority):
     assert "client.test" in str(server.client_certificates[0])
 
 
+def test_a_request_may_bring_its_own_authorities_and_certificate(sender, authority):
+    tls = Tls(
+        authorities=Path(authority.pem).read_text("utf-8"),
+        certificate=Path(authority.issue("client.test")).read_text("utf-8"),
+    )
+    context = authority.server_context("127.0.0.1", ask_client=True)
+    with raw_server(answering(http_answer()), context) as server:
+        request = post(f"https://127.0.0.1:{server.port}/")
+        assert sender.send(replace(request, tls=tls), transport=LOOPBACK).status == 200
+        error = fails(sender, request, LOOPBACK)
+    assert "TLS certificate not accepted" in error.message
+    assert "client.test" in str(server.client_certificates[0])
+
+
+def test_a_certificate_text_that_cannot_be_used_is_told(sender):
+    request = replace(post("https://127.0.0.1/"), tls=Tls(certificate="nonsense"))
+    error = fails(sender, request, LOOPBACK)
+    assert not error.sent
+    assert "a certificate or key cannot be used" in error.message
+
+
+def test_connections_to_a_target_of_yesterday_are_closed(sender, monkeypatch):
+    monkeypatch.setattr(http, "_FRESH_SECONDS", 0.05)
+    with raw_server(answering(http_answer(200, b"x"))) as old, raw_server(answering(http_answer(200, b"x"))) as new:
+        sender.send(get(old.url), transport=LOOPBACK)
+        time.sleep(0.1)
+        sender.send(get(new.url), transport=LOOPBACK)
+        assert [key.origin for key in sender._idle] == [new.url]
+
+
 def test_a_certificate_file_that_is_missing_is_told(sender, authority):
     error = fails(sender, post("https://127.0.0.1/"), replace(LOOPBACK, ca="/does/not/exist.pem"))
     assert not error.sent
-    assert "a certificate file cannot be used" in error.message
+    assert "a certificate or key cannot be used" in error.message
 
 
 def test_a_plain_server_behind_an_https_url_is_told(sender):

@@ -801,7 +801,15 @@ def test_settings_that_are_missing_stop_a_task_before_anything_is_sent():
 
 def test_every_secret_setting_is_confidential():
     secret = {known.key for known in Scim2().properties if known.confidential}
-    assert secret == {"scim2-password", "scim2-access-token", "scim2-api-key-value", "scim2-default-pwd"}
+    assert secret == {
+        "scim2-password",
+        "scim2-access-token",
+        "scim2-api-key-value",
+        "scim2-client-secret",
+        "scim2-private-key",
+        "scim2-client-certificate",
+        "scim2-default-pwd",
+    }
     assert [known.display_order for known in Scim2().properties] == sorted(
         known.display_order for known in Scim2().properties
     )

@@ -10,9 +10,11 @@ from connectors.connector import Link, Member, Membership
 from connectors.errors import CredentialsRejected, TargetConflict, TargetThrottled, TargetUnavailable
 from connectors.http import Sender, Transport
 from connectors.scim2 import Scim2
-from tests.support.driving import run
-from tests.support.scim_target import scim_target
+from tests.support.driving import Driven, reply, run
+from tests.support.raw_server import raw_server
+from tests.support.scim_target import TOKEN, scim_target
 from tests.support.tasks import ALICE, ENTERPRISE, NOW, group_task, settings, unanswered, user_task
+from tests.support.token_server import TokenServer
 
 LOOPBACK = Transport(deadline=10, allow=("127.0.0.0/8",))
 BOB = {"userName": "bob", "name": {"givenName": "Bob"}}
@@ -225,6 +227,40 @@ def test_a_connection_test_finds_the_server_good_and_changes_nothing(target):
         findings = run(exchanges, lambda request: sender.send(request, transport=LOOPBACK)).result
     assert all(finding.good for finding in findings)
     assert {one.method for one in target.arrived} == {"GET"}
+
+
+def test_a_token_is_fetched_used_and_renewed_over_the_network(target):
+    server = TokenServer(tokens=["stale", TOKEN])
+    memory = {}
+    with raw_server(server.serve) as login, closing(Sender()) as sender:
+        oauth = {
+            "scim2-authentication-mode": "clientCredentials",
+            "scim2-token-endpoint": f"{login.url}/token",
+            "scim2-client-id": server.client_id,
+            "scim2-client-secret": server.client_secret,
+        }
+        at = settings(target.properties | oauth)
+
+        def carry_out(task):
+            driven = run(Scim2().provision(task, at), lambda request: sender.send(request, transport=LOOPBACK))
+            memory.update({step.key: step.value for step in driven.remembered})
+            return driven.result
+
+        with pytest.raises(CredentialsRejected):
+            carry_out(user_task())
+        memory["oauth-token"] = {**stale_memory(at), "token": "stale"}
+        created = carry_out(user_task(remembered=memory))
+        carry_out(user_task("modify", attributes={**ALICE, "title": "x"}, link=link_of(created), remembered=memory))
+    assert only(target.users)["title"] == "x"
+    assert len(server.forms) == 2
+
+
+def stale_memory(at):
+    """What a connector remembers of a token of these settings."""
+    driven = Driven()
+    with pytest.raises(CredentialsRejected):
+        run(Scim2().provision(user_task(), at), [reply(200, {"access_token": "x"}), reply(401)], driven)
+    return driven.remembered[0].value
 
 
 def test_versions_are_sent_where_the_profile_asks_for_them(target, provision, monkeypatch):
