@@ -15,6 +15,7 @@ from service.web.api_tokens import TokenApi
 from service.web.auth import Authenticator
 from service.web.fields import View
 from service.web.health import Health
+from service.web.limited_request import LimitedRequest
 from service.web.openapi import document
 from service.web.operations import Answer, Call, operation, register
 from service.web.services import Services
@@ -60,6 +61,7 @@ class DocumentApi:
 def create_app(services: Services) -> Flask:
     """The WSGI application over these services. Every address but those in `OPEN_TO_ALL` needs credentials."""
     app = Flask("service.web", static_folder=None)
+    app.request_class = LimitedRequest
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
