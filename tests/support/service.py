@@ -207,10 +207,10 @@ class Service:
         }
         return inherited | own | self.settings
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
+    def start(self, until: str = "/readyz") -> None:
+        """Start it and wait until it is ready, or until another address answers well."""
         self.launch()
-        eventually(self._ready, "the service is ready", timeout=START_TIMEOUT)
+        eventually(lambda: self._answers(until), "the service is ready", timeout=START_TIMEOUT)
 
     def launch(self) -> None:
         """Start it; it may not be ready, or end at once."""
@@ -225,11 +225,11 @@ class Service:
                 start_new_session=True,
             )
 
-    def _ready(self) -> bool:
+    def _answers(self, path: str) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the service ended at start:\n{self.log}"
         try:
-            return self.api.call("GET", "/readyz", timeout=5).ok
+            return self.api.call("GET", path, timeout=5).ok
         except requests.ConnectionError:
             return False
 
@@ -296,7 +296,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(folder: Path, *, policies: Mapping[str, str] | None = None, **settings: str) -> Iterator[Service]:
+def running_service(
+    folder: Path, *, policies: Mapping[str, str] | None = None, until: str = "/readyz", **settings: str
+) -> Iterator[Service]:
     """The service in a folder. `policies`: file names and texts, else the shipped ones; `settings`: environment."""
     service = Service(folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -307,7 +309,7 @@ def running_service(folder: Path, *, policies: Mapping[str, str] | None = None, 
         for name, text in policies.items():
             service.write_policy(name, text)
     try:
-        service.start()
+        service.start(until)
         yield service
     finally:
         if service.process is not None:
