@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from service.image.errors import Findings
-from service.image.values import check_primary
+from service.image.values import check_primary, identity
 
 
 def merged(values: Sequence[Any], new: Sequence[Any], at: str) -> list[Any]:
@@ -17,9 +16,10 @@ def merged(values: Sequence[Any], new: Sequence[Any], at: str) -> list[Any]:
     of the new one.
     """
     result, primaries = list(values), set[int]()
+    places = {_key(one): index for index, one in reversed(list(enumerate(values)))}
     for one in new:
-        index = next((index for index, known in enumerate(result) if _is_same(known, one)), len(result))
-        result[index : index + 1] = [result[index] | one if _are_objects(result[index : index + 1], one) else one]
+        index = places.setdefault(_key(one), len(result))
+        result[index : index + 1] = [{**result[index], **one} if index < len(result) else one]
         if _is_primary(one):
             primaries.add(index)
     return settled(result, primaries, at)
@@ -27,12 +27,9 @@ def merged(values: Sequence[Any], new: Sequence[Any], at: str) -> list[Any]:
 
 def appended(values: Sequence[Any], new: Sequence[Any]) -> list[Any]:
     """A list in an extension that we do not know, with the new values that it does not have yet; else as it is."""
-    result, present = list(values), {_json(one) for one in values}
-    for one in new:
-        if _json(one) not in present:
-            result.append(one)
-            present.add(_json(one))
-    return result
+    present = set(map(identity, values))
+    added = {identity(one): one for one in new if identity(one) not in present}
+    return [*values, *added.values()]
 
 
 def changed(values: Sequence[Any], chosen: Sequence[int], change: Callable[[Any], Any], at: str) -> list[Any]:
@@ -62,43 +59,25 @@ def settled(values: list[Any], primaries: set[int], at: str) -> list[Any]:
             {**one, "primary": False} if _is_primary(one) and index not in primaries else one
             for index, one in enumerate(values)
         ]
-    result: list[Any] = []
+    found: dict[object, Any] = {}
     for one in values:
-        if one not in (None, {}) and one not in result:
-            result.append(one)
-    return result
-
-
-def _json(value: Any) -> str:
-    """What JSON values are compared by: true is not 1."""
-    return json.dumps(value, sort_keys=True)
+        if one not in (None, {}):
+            found.setdefault(identity(one), one)
+    return list(found.values())
 
 
 def _is_primary(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("primary") is True
+    return isinstance(value, dict) and value.get("primary") is True
 
 
-def _are_objects(found: Sequence[Any], other: Any) -> bool:
-    return bool(found) and isinstance(found[0], dict) and isinstance(other, dict)
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
-        return bool(one == other)
-    if "value" in one and "value" in other:
-        return bool(one["value"] == other["value"]) and _type(one) == _type(other)
-    return _without_primary(one) == _without_primary(other)
-
-
-def _type(value: Mapping[str, Any]) -> str:
-    return str(value.get("type", "")).casefold()
-
-
-def _without_primary(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: inner for name, inner in value.items() if name != "primary"}
+def _key(value: Mapping[str, Any]) -> object:
+    """What tells one complex value from another: `value` and `type`, else all but `primary`."""
+    if "value" in value:
+        return value["value"], str(value.get("type", "")).casefold()
+    return identity({name: inner for name, inner in value.items() if name != "primary"})
 
 
 def _contains(one: Any, other: Any) -> bool:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
+    if isinstance(one, dict) and isinstance(other, dict):
         return bool(other) and all(one.get(name) == inner for name, inner in other.items())
     return bool(one == other)

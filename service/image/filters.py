@@ -67,6 +67,16 @@ def selects(node: FilterNode, attribute: Attribute, value: Any) -> bool:
     return False
 
 
+def weight(node: FilterNode) -> int:
+    """How many tests a filter makes of one value at most."""
+    match node:
+        case LogicalExpr(terms=terms):
+            return sum(map(weight, terms))
+        case Not(expr=inner):
+            return weight(inner)
+    return 1
+
+
 def look_up(value: Any, name: str) -> Any:
     """The sub-attribute `name`, in any case, of one value; None when it is not assigned."""
     if not isinstance(value, Mapping):

@@ -18,7 +18,7 @@ from connectors.connector import EntityType
 from service.image.check import check_password, check_size, unknown
 from service.image.editing import Editor, Op, Write
 from service.image.errors import Findings, below, fail, show, suggestion
-from service.image.filters import alternatives
+from service.image.filters import alternatives, weight
 from service.image.roster import Roster, member_ids
 from service.image.schema import RESOURCE_TYPES, Attribute, ResourceType, is_claim, is_extension
 from service.image.target import Target, resolve
@@ -26,6 +26,9 @@ from service.image.values import MOST_VALUES, kind, named
 
 MOST_OPERATIONS: Final = 10_000
 """Operations of one patch."""
+
+MOST_WORK: Final = 500_000
+"""Values that the operations of one patch may look at, all together: a small body could keep us busy for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,7 @@ class _Draft:
     roster: Roster
     password: str | None = None
     findings: Findings = field(default_factory=Findings)
+    work: int = 0
 
     def perform(self, operation: _Operation) -> dict[str, Any] | None:
         """Apply one operation; returns it as it can be stored: without a password, None when nothing else is left."""
@@ -215,6 +219,7 @@ class _Draft:
     def _write_attribute(self, attribute: Attribute, target: Target, write: Write) -> None:
         holder = self.resource.setdefault(target.urn, {}) if target.urn else self.resource
         before = holder.get(attribute.name)
+        self._count(before, target, write)
         editor = Editor(attribute, write, self.findings)
         if target.filter is not None:
             after = editor.selected(before, target.filter, target.sub)
@@ -228,6 +233,15 @@ class _Draft:
             del holder[attribute.name]
         if target.urn and not holder:
             del self.resource[target.urn]
+
+    def _count(self, before: Any, target: Target, write: Write) -> None:
+        """Give up on a patch that takes too much work."""
+        values = len(before) if isinstance(before, list) else 0
+        listed = len(write.value) // 2 if write.op == "remove" and isinstance(write.value, list) else 0
+        tests = 2 * weight(target.filter) if target.filter is not None else 0
+        self.work += values * max(1, listed, tests)
+        if self.work > MOST_WORK:
+            raise fail(write.at, "the patch is too large to be applied: send it in parts", "tooMany")
 
     def _check(self, attribute: Attribute, target: Target, after: Any, write: Write) -> None:
         """What an attribute cannot become, whatever its values are."""

@@ -48,13 +48,22 @@ def _values(attribute: Attribute, values: list[Any] | tuple[Any, ...], at: str, 
     if len(values) > MOST_VALUES:
         findings.error(at, f"has {len(values)} values: at most {MOST_VALUES} are taken", "tooMany")
         return None
-    found: list[Any] = []
+    found: dict[object, Any] = {}
     for index, value in enumerate(values):
         one = single_value(attribute, value, f"{at}[{index}]", findings) if value is not None else None
-        if one is not None and one not in found:
-            found.append(one)
-    check_primary(found, at, findings)
-    return found or None
+        if one is not None:
+            found.setdefault(identity(one), one)
+    check_primary(list(found.values()), at, findings)
+    return list(found.values()) or None
+
+
+def identity(value: Any) -> object:
+    """What tells one JSON value from another, and can be a key: true is not 1."""
+    if isinstance(value, dict):
+        return frozenset((name, identity(inner)) for name, inner in value.items())
+    if isinstance(value, list):
+        return tuple(map(identity, value))
+    return value if isinstance(value, str) else (type(value), value)
 
 
 def check_primary(values: list[Any], at: str, findings: Findings) -> None:

@@ -168,3 +168,18 @@ def test_a_large_change_of_members_is_quick_and_exact():
     joining = {"op": "add", "path": "members", "value": [{"value": str(i)} for i in range(5_000, 10_000)]}
     patched = patch_group(*leaving, joining, members=frozenset(map(str, range(5_000))))
     assert (len(patched.removed), len(patched.added)) == (300, 5_000)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "path": "roles", "value": [{"value": "0"}]},
+        {"op": "replace", "path": "roles.display", "value": "x"},
+        {"op": "remove", "path": 'roles[display eq "x" or type eq "y"]'},
+        {"op": "remove", "path": "roles", "value": [{"value": "x"}] * 500},
+    ],
+)
+def test_a_small_body_cannot_keep_the_service_busy(operation):
+    many = [{"value": str(index)} for index in range(1_000)]
+    with pytest.raises(ImageErrors, match="too large to be applied"):
+        apply_patch("user", {"userName": "a", "roles": many}, [operation] * 10_000)
