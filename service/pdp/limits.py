@@ -12,7 +12,7 @@ class Limits:
     when it is read; what is only known while deciding makes the decision Indeterminate.
     """
 
-    policy_bytes: int = 4_000_000
+    policy_bytes: int = 16_000_000
     """Size of one policy file."""
     policy_depth: int = 64
     """Policy sets nested in each other, references followed."""
@@ -24,8 +24,6 @@ class Limits:
     """Expressions in one condition, target or assignment, variables counted once."""
     request_bytes: int = 4_000_000
     """Size of one request."""
-    request_depth: int = 64
-    """XML elements or JSON containers of a request nested in each other."""
     attributes: int = 10_000
     """Attribute values in one request."""
     decisions: int = 1_000

@@ -53,7 +53,8 @@ class _Linker:
             pairs = [(child, self._target_of(child)) for child in policy.children]
             linked = [(child, self.link(target)) for child, target in pairs if target is not None]
             self.under_way.pop()
-            new = replace(policy, children=tuple(target for _, target in linked))
+            same = all(child is target for child, target in linked) and len(linked) == len(policy.children)
+            new = policy if same else replace(policy, children=tuple(target for _, target in linked))
             self.done[id(policy)] = new
             self._measure(policy, new)
         return self.done[id(policy)]

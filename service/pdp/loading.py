@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from service.pdp.combining import POLICY_ALGORITHMS
+from service.pdp.compiled import compiled_evaluation
 from service.pdp.documents import Document, read_document
 from service.pdp.errors import PolicyErrors
 from service.pdp.limits import DEFAULT_LIMITS, Limits
 from service.pdp.linking import link
 from service.pdp.model import Policy, PolicySet, Reference
-from service.pdp.snapshot import PolicyInfo, Roots, RuleInfo, Snapshot, plain_evaluation
+from service.pdp.snapshot import PolicyInfo, Roots, RuleInfo, Snapshot
 
 _NEW: Final = "urn:oasis:names:tc:xacml:3.0:policy-combining-algorithm:"
 _OLD: Final = "urn:oasis:names:tc:xacml:1.0:policy-combining-algorithm:"
@@ -72,7 +73,7 @@ def compile_policies(
     roots = Roots(linked.roots, algorithm)
     infos = (*_infos(_policies(documents), root=True), *_infos(_policies(library), root=False))
     digest = _hash(algorithm, named_sources, named_references)
-    return Snapshot(roots, plain_evaluation(roots), digest, infos, limits)
+    return Snapshot(roots, compiled_evaluation(roots.policies, roots.algorithm), digest, infos, limits)
 
 
 def _policies(documents: Iterable[Document]) -> list[Policy | PolicySet]:
