@@ -10,7 +10,7 @@
 | xpathExpression | `XPathExpression` |
 
 All values are immutable, and `==` with `hash` is the type's equality function (appendix A.3.1), so they may be
-keys of an index. A NaN is the exception: it equals nothing, but a dict finds the same object again.
+keys of an index. A NaN is the exception: `==` does not find it equal to itself, `double-equal` does.
 """
 
 import math

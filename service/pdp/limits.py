@@ -30,7 +30,7 @@ class Limits:
     """Individual decisions that one request may ask for (Multiple Decision Profile)."""
     content_nodes: int = 20_000
     """Elements, attributes and texts in one `<Content>`, or in a whole request of XACML 2.0."""
-    content_text: int = 200_000
+    content_text: int = 500_000
     """Characters of text and attributes in the same: XPath may look at them once for every level of nesting."""
     xpath_length: int = 1_000
     """Characters of one XPath expression."""

@@ -12,12 +12,15 @@ class InvalidRequestError(ValueError):
 
 
 def check_nodes(root: etree._Element, limits: Limits) -> None:
-    """Raise `RequestError` if a document has more nodes than an XPath may be let loose on."""
-    nodes = 0
+    """Raise `RequestError` if a document has more nodes or text than an XPath may be let loose on."""
+    nodes = text = 0
     for element in root.iter():
         nodes += 2 + len(element.attrib)
+        text += len(element.text or "") + len(element.tail or "") + sum(map(len, element.attrib.values()))
         if nodes > limits.content_nodes:
             raise RequestError(f"the content has more than {limits.content_nodes} nodes", line_of(root))
+        if text > limits.content_text:
+            raise RequestError(f"the content has more than {limits.content_text} characters", line_of(root))
 
 
 def required(element: etree._Element, name: str) -> str:

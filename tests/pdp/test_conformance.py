@@ -12,16 +12,7 @@ CASES = {"3.0": cases_3_0(), "2.0": cases_2_0()}
 EVERY = [pytest.param(case, id=f"{version}-{case.id}") for version in CASES for case in CASES[version]]
 
 # Cases that are answered otherwise than published, with what the engine answers and the section that asks for it.
-DEVIATIONS = {
-    ("3.0", "IIC350"): (
-        "NotApplicable",
-        "3.0 core, appendix A.3.1, double-equal: `according to IEEE 754`, where NaN equals nothing",
-    ),
-    ("3.0", "IIC358"): (
-        "NotApplicable",
-        "3.0 core, appendix A.3.1, double-equal: `according to IEEE 754`, where NaN equals nothing",
-    ),
-}
+DEVIATIONS = {}
 
 # A schema-invalid attribute of the published responses of 3.0 says which resource a result is about: a 3.0
 # response cannot, so the results are told apart by `resource_id` instead.

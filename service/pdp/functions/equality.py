@@ -1,6 +1,6 @@
 """Equality and order of values (XACML 3.0, appendices A.3.1, A.3.6 and A.3.8), and negation (A.3.5).
 
-Equality of every type is `==` of its values, and order `<`: `datatypes` says how.
+Equality of every type but double is `==` of its values, and order is `<`: `datatypes` says how.
 """
 
 import operator
@@ -62,9 +62,19 @@ def _equal_ignoring_case(first: str, second: str) -> bool:
     return first.lower() == second.lower()
 
 
+def _equal_doubles(first: float, second: float) -> bool:
+    """Compare as IEEE 754 does, except that NaN equals itself.
+
+    Appendix A.3.1 leads to IEEE 754, which has NaN unequal to everything; the value space of the data type
+    (XML Schema part 2, section 3.2.5) has it equal to itself. The published cases IIC350 and IIC358 decide.
+    """
+    return first == second or (first != first and second != second)  # noqa: PLR0124 - so a NaN is known
+
+
 def _equality(space: str, data_type: DataType) -> Function:
     value = Type(data_type)
-    return Function(f"{space}{data_type.name}-equal", (value, value), A_BOOLEAN, operator.eq)
+    call = _equal_doubles if data_type is DOUBLE else operator.eq
+    return Function(f"{space}{data_type.name}-equal", (value, value), A_BOOLEAN, call)
 
 
 def _functions() -> Iterator[Function]:
