@@ -154,11 +154,12 @@ def _check_name(
 ) -> None:
     """Fill in the attribute that names the entity, or compare it."""
     key = resource_type.naming
+    if found.get(key) is None and name is not None:
+        found[key] = text_value(name, below(at, key), findings)
     given = found.get(key)
-    if given is None and name is not None:
-        found[key] = name
-    elif given is None:
-        findings.error(below(at, key), "is missing")
+    if given is None:
+        if all(error.field != below(at, key) for error in findings.errors):
+            findings.error(below(at, key), "is missing")
     elif not given.strip():
         findings.error(below(at, key), "must not be blank")
     elif name is not None and not rename and given.casefold() != name.casefold():

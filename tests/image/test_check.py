@@ -220,6 +220,13 @@ def test_the_name_fills_what_the_caller_left_out():
     assert (naming_attribute("user"), naming_attribute("group")) == ("userName", "displayName")
 
 
+@pytest.mark.parametrize(("name", "message"), [("a\0b", "holds the character U+0000"), (" ", "must not be blank")])
+def test_a_name_that_fills_in_is_checked_too(name, message):
+    ((field, found),) = problems({}, name=name)
+    assert field == "entity.attributes.userName"
+    assert found.startswith(message)
+
+
 def test_a_given_name_is_kept_in_its_own_case():
     assert attributes({"userName": "ALICE"})["userName"] == "ALICE"
 
