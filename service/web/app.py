@@ -13,15 +13,14 @@ from service.web.api_requests import RequestApi
 from service.web.api_service_providers import ServiceProviderApi
 from service.web.api_tokens import TokenApi
 from service.web.auth import Authenticator
+from service.web.console.layout import NAME as CONSOLE
+from service.web.console.pages import console
 from service.web.fields import View
-from service.web.health import Health
+from service.web.health import HealthApi
 from service.web.limited_request import LimitedRequest
 from service.web.openapi import document
 from service.web.operations import Answer, Call, operation, register
 from service.web.services import Services
-
-OPEN_TO_ALL = frozenset({"healthz", "readyz"})
-"""Endpoints that need no credentials."""
 
 SCIM = "/scim/"
 
@@ -59,14 +58,13 @@ class DocumentApi:
 
 
 def create_app(services: Services) -> Flask:
-    """The WSGI application over these services. Every address but those in `OPEN_TO_ALL` needs credentials."""
+    """The WSGI application over these services. All addresses need credentials, but those marked as open to all."""
     app = Flask("service.web", static_folder=None)
     app.request_class = LimitedRequest
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     problems.register(app)
-    _guard(app, services)
     description = DocumentApi()
     groups = [
         ServiceProviderApi(services),
@@ -76,21 +74,22 @@ def create_app(services: Services) -> Flask:
         PolicyApi(services),
         DecisionApi(services),
         TokenApi(services),
+        HealthApi(services),
         description,
     ]
-    description.document = document(register(app, groups))
-    health = Health(services)
-    app.add_url_rule("/healthz", "healthz", health.alive)
-    app.add_url_rule("/readyz", "readyz", health.ready)
+    operations = register(app, groups)
+    description.document = document(operations)
+    _guard(app, services, frozenset(one.name for one in operations if one.open_to_all))
     return app
 
 
-def _guard(app: Flask, services: Services) -> None:
+def _guard(app: Flask, services: Services, open_to_all: frozenset[str]) -> None:
+    """What happens around every request, whether or not an endpoint answers it; all may call `open_to_all`."""
     authenticator = Authenticator(services)
 
     @app.before_request
     def authenticate() -> None:
-        if request.endpoint not in OPEN_TO_ALL:
+        if request.endpoint not in open_to_all:
             g.principal = authenticator.principal(request)
 
     @app.before_request

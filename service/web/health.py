@@ -2,40 +2,63 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import structlog
-from flask import Response
 
-from service.pap import CurrentSnapshot, error_json
+from service.pap import error_json
+from service.web.fields import View
+from service.web.operations import Answer, Call, operation
+from service.web.policy_schemas import PolicyErrorView
 from service.web.services import Services
+
+TAG = "health"
 
 log = structlog.get_logger(__name__)
 
 
-class Health:
+class AliveView(View):
+    """The process answers."""
+
+    status: str
+
+
+class ReadyView(View):
+    """`status`: `ok`; `degraded` while a last good snapshot decides; `unavailable`."""
+
+    status: str
+    database: str
+    errors: list[PolicyErrorView]
+
+
+class HealthApi:
     """`/healthz` and `/readyz`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def alive(self) -> Response:
-        """The process answers."""
-        return _answer(200, {"status": "ok"})
+    @operation("GET", "/healthz", tag=TAG, open_to_all=True, answers={200: AliveView})
+    def healthz(self, _call: Call) -> Answer:
+        """Whether the process answers."""
+        return Answer({"status": "ok"})
 
-    def ready(self) -> Response:
-        """200 while requests can be stored and decided: `ok`, or `degraded` while a last good snapshot decides.
+    @operation("GET", "/readyz", tag=TAG, open_to_all=True, answers={200: ReadyView, 503: ReadyView})
+    def readyz(self, _call: Call) -> Answer:
+        """Whether requests can be stored and decided.
 
-        503 without a database or without any snapshot.
+        `degraded` while errors keep newer policies from being used and the last good snapshot decides. 503 without a
+        database or without any snapshot.
         """
         policies = self._services.policies.current()
         database = self._database()
         usable = database == "ok" and policies.snapshot is not None
-        status = policies.state if usable else "unavailable"
-        body = {"status": status, "database": database, "policies": policy_state(policies)}
-        errors = [error_json(error) for error in policies.errors]
-        return _answer(200 if usable else 503, body | {"errors": errors})
+        body: dict[str, Any] = {
+            "status": policies.state if usable else "unavailable",
+            "database": database,
+            "policies": {"snapshot": policies.hash, "sequence": policies.sequence, "state": policies.state},
+            "errors": [error_json(error) for error in policies.errors],
+        }
+        return Answer(body, 200 if usable else 503)
 
     def _database(self) -> str:
         try:
@@ -44,12 +67,3 @@ class Health:
             log.exception("the database cannot be reached")
             return "unreachable"
         return "ok"
-
-
-def policy_state(policies: CurrentSnapshot) -> dict[str, Any]:
-    """Which snapshot decides, and whether newer policies wait for being mended."""
-    return {"snapshot": policies.hash, "sequence": policies.sequence, "state": policies.state}
-
-
-def _answer(status: int, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False) + "\n", status, content_type="application/json")

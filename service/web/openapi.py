@@ -19,7 +19,7 @@ REFERENCE = "#/components/schemas/{model}"
 PARAMETERS: dict[str, dict[str, Any]] = {
     "If-Match": {
         "description": "the ETag that was read: when it is stale nothing is written (412)",
-        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        "schema": {"type": "string"},
     },
     "Idempotency-Key": {
         "description": "names the request: the same key and body answer with the first request for 24 hours",
@@ -34,6 +34,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
+PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503)
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a token of `/api/v1/tokens`"},
     "basic": {"type": "http", "scheme": "basic", "description": "a user of the console"},
@@ -69,7 +70,11 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas.definitions, "securitySchemes": SECURITY_SCHEMES},
+        "components": {
+            "schemas": schemas.definitions,
+            "responses": {f"Problem{status}": _problem(status, schemas) for status in sorted(PROBLEMS)},
+            "securitySchemes": SECURITY_SCHEMES,
+        },
         "security": [{name: []} for name in SECURITY_SCHEMES],
         "tags": [{"name": tag} for tag in sorted({one.tag for one in operations})],
     }
@@ -120,10 +125,14 @@ def _operation(one: Operation, schemas: _Schemas) -> dict[str, Any]:
     }
     if one.body is not None:
         written["requestBody"] = _request_body(one, schemas)
+    if one.open_to_all:
+        written["security"] = []
     return written
 
 
 def _description(one: Operation) -> str:
+    if one.open_to_all:
+        return one.description
     scopes = ", ".join(f"`{scope}`" for scope in ("admin", *sorted(one.scopes)))
     return f"{one.description}\n\nScopes that suffice: {scopes}.".strip()
 
@@ -177,12 +186,16 @@ def _responses(one: Operation, schemas: _Schemas) -> dict[str, Any]:
             responses[str(status)]["content"] = {JSON: {"schema": schemas.reference(answer, "serialization")}}
         if one.response_headers:
             responses[str(status)]["headers"] = {name: HEADERS[name] for name in one.response_headers}
-    for status in sorted(_problem_statuses(one)):
-        responses[str(status)] = {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schemas.reference(ProblemView, "serialization")}},
-        }
+    for status in sorted(_problem_statuses(one) - one.answers.keys()):
+        responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return responses
+
+
+def _problem(status: int, schemas: _Schemas) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": schemas.reference(ProblemView, "serialization")}},
+    }
 
 
 def _content_schema(media_type: str) -> dict[str, Any]:
@@ -191,7 +204,9 @@ def _content_schema(media_type: str) -> dict[str, Any]:
 
 def _problem_statuses(one: Operation) -> set[int]:
     """What any endpoint of this kind may answer, and what this one says of itself."""
-    statuses = {401, 403, 422, 429, 500, *one.problems}
+    statuses = {422, 500, *one.problems}
+    if not one.open_to_all:
+        statuses |= {401, 403, 429}
     if one.path_parameters:
         statuses.add(404)
     if one.body is not None:

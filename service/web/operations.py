@@ -21,7 +21,7 @@ from werkzeug.datastructures import Headers
 
 from service.web.fields import Body, checked
 from service.web.json_body import JsonError, read
-from service.web.principals import Principal, Scope
+from service.web.principals import NOBODY, Principal, Scope
 from service.web.problems import Problem, invalid
 
 JSON = "application/json"
@@ -85,6 +85,7 @@ class Operation:
     path: str
     tag: str
     scopes: frozenset[Scope]
+    open_to_all: bool
     answers: Mapping[int, Documented]
     problems: tuple[int, ...]
     request_headers: tuple[str, ...]
@@ -115,6 +116,7 @@ def operation(
     *,
     tag: str,
     scopes: Iterable[Scope] = (),
+    open_to_all: bool = False,
     answers: Mapping[int, Documented],
     problems: Iterable[int] = (),
     request_headers: Iterable[str] = (),
@@ -122,7 +124,10 @@ def operation(
     media_types: Iterable[str] = (JSON,),
     schema: type[BaseModel] | None = None,
 ) -> Callable[[F], F]:
-    """Mark a method as an endpoint. `scopes` are those that suffice, next to `admin`, which always does."""
+    """Mark a method as an endpoint.
+
+    `scopes` are those that suffice, next to `admin`, which always does. `open_to_all` needs no credentials.
+    """
 
     def mark(function: F) -> F:
         hints = get_type_hints(function)
@@ -133,6 +138,7 @@ def operation(
             path=path,
             tag=tag,
             scopes=frozenset(scopes),
+            open_to_all=open_to_all,
             answers=answers,
             problems=tuple(problems),
             request_headers=tuple(request_headers),
@@ -181,8 +187,9 @@ def register(app: Flask, groups: Iterable[object]) -> list[Operation]:
 
 def _view(mark: Operation, method: Callable[..., Answer]) -> Callable[..., Response]:
     def view(**path: str) -> Response:
-        principal: Principal = g.principal
-        principal.require(mark.scopes)
+        principal: Principal = NOBODY if mark.open_to_all else g.principal
+        if not mark.open_to_all:
+            principal.require(mark.scopes)
         if any(_CONTROL.search(value) for value in path.values()):
             raise Problem(404, "there is nothing at this address")
         arguments: dict[str, Any] = dict(path)

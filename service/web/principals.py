@@ -47,3 +47,7 @@ class Principal:
         if self.has("admin") or (self.service_provider or "").casefold() == name.casefold():
             return
         raise Problem(403, f"these credentials are bound to another service provider than `{name}`")
+
+
+NOBODY = Principal(name="nobody", scopes=frozenset())
+"""Who calls an endpoint that is open to all."""

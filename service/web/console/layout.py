@@ -1,0 +1,176 @@
+"""What all pages share: the blueprint, who may see them, how they look around their content, and how errors look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from service.store.ids import new_id
+from service.store.ledger import stamp
+from service.web.console import visitors
+from service.web.console.visitors import Visitor
+from service.web.operations import Call
+from service.web.problems import DETAILS, Problem
+from service.web.services import Services
+
+NAME = "console"
+STATIC = f"{NAME}.static"
+OPEN_TO_ALL = frozenset({f"{NAME}.sign_in", f"{NAME}.signed_in"})
+OPEN_TO_READERS = frozenset({f"{NAME}.sign_out", f"{NAME}.sign_out_everywhere", f"{NAME}.change_password"})
+"""What everyone may send, whatever their role; all other forms are for administrators."""
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+NOTICES = {
+    "created": "Created. Configure it below.",
+    "saved": "Saved.",
+    "deleted": "Deleted.",
+    "paused": "Paused: everything for it is held until it is resumed.",
+    "resumed": "Resumed: what was held goes on.",
+    "retry": "It is tried again.",
+    "cancel": "Cancelled: it will not be sent.",
+    "approve": "Approved: the policy is asked once more, then it goes.",
+    "reject": "Rejected: it will not be sent.",
+    "password": "The password is changed. All other sessions were ended.",
+    "written": "Written. The policies decide with it now.",
+}
+"""What is said after a form did its work; fixed words, because they come back in the address."""
+
+Page = Callable[..., Any]
+Answered = str | BaseResponse | tuple[str, int]
+
+log = structlog.get_logger(__name__)
+
+
+def new_blueprint() -> Blueprint:
+    """The blueprint with the static files, which need no session, and what templates can call."""
+    blueprint = Blueprint(NAME, __name__, static_folder="../static", static_url_path="/static")
+    blueprint.add_app_template_filter(_moment, "moment")
+    blueprint.add_app_template_filter(_counted, "counted")
+    return blueprint
+
+
+def guard(blueprint: Blueprint, services: Services, ask_to_sign_in: Callable[[], BaseResponse]) -> None:
+    """Let nobody but the signed in see pages, nobody but administrators change things, and no foreign form in."""
+
+    @blueprint.before_request
+    def admit() -> BaseResponse | None:
+        if request.endpoint == STATIC:
+            return None
+        g.policies = services.policies.current()
+        g.visitor = visitors.visitor(services, request)
+        _limit_form()
+        if request.endpoint in OPEN_TO_ALL:
+            return None
+        if g.visitor is None:
+            return ask_to_sign_in()
+        if request.method == "POST":
+            visitors.require_ours(request, g.visitor.secret)
+            if request.endpoint not in OPEN_TO_READERS:
+                g.visitor.principal.require(frozenset({"admin"}))
+        else:
+            g.visitor.principal.require(frozenset({"read"}))
+        return None
+
+    blueprint.after_request(_add_headers)
+    blueprint.register_error_handler(Problem, _problem)
+    blueprint.register_error_handler(HTTPException, _http)
+    blueprint.register_error_handler(Exception, _unexpected)
+
+
+def _limit_form() -> None:
+    """A policy is a long field; a form whose length nobody says could be cut without notice."""
+    if request.method == "POST":
+        if request.content_length is None:
+            raise Problem(411, "a form must say its length")
+        request.max_form_memory_size = request.max_content_length
+
+
+def _add_headers(response: BaseResponse) -> BaseResponse:
+    response.headers["Content-Security-Policy"] = POLICY
+    if request.endpoint == STATIC:
+        response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def visitor() -> Visitor:
+    """The one who is signed in."""
+    found: Visitor = g.visitor
+    return found
+
+
+def call(etag: str | None = None, headers: Mapping[str, str] | None = None) -> Call:
+    """A call of an endpoint of the HTTP API by the one who is signed in."""
+    given = Headers(headers or {})
+    if etag is not None:
+        given["If-Match"] = etag
+    return Call(visitor().principal, given)
+
+
+def page(template: str, status: int = 200, **content: Any) -> Response:
+    """A page as it is answered."""
+    notice = NOTICES.get(request.args.get("done", ""))
+    count = request.args.get("cancelled", "")
+    if notice and count.isdecimal() and count != "0":
+        notice += f" Deliveries that were under way and are now cancelled: {count[:9]}."
+    html = render_template(template, visitor=g.get("visitor"), policies=g.get("policies"), notice=notice, **content)
+    return make_response(html, status)
+
+
+def go_to(endpoint: str, **values: Any) -> BaseResponse:
+    """After a form did its work: a page that can be reloaded."""
+    return redirect(url_for(f"{NAME}.{endpoint}", **values), 303)
+
+
+def _problem(problem: Problem) -> Response:
+    response = page("error.html", problem.status, status=problem.status, title=_title(problem.status), problem=problem)
+    response.headers.extend((k, v) for k, v in problem.headers if k != "WWW-Authenticate")
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None:
+        return make_response(error.response)
+    return _problem(Problem(status, DETAILS.get(status, _title(status).lower())))
+
+
+def _unexpected(error: Exception) -> Response:
+    """The reader gets a reference, the log the rest."""
+    reference = new_id()
+    log.error("unexpected error", reference=reference, exc_info=error)
+    return _problem(Problem(500, f"something unexpected happened: the log says more under the reference `{reference}`"))
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _moment(value: datetime | str | None) -> dict[str, str] | None:
+    """A time for `<time>`: exact for machines, in UTC for people; a script writes it in their own zone."""
+    text = stamp(value) if isinstance(value, datetime) else value
+    if not text:
+        return None
+    return {"exact": text, "utc": f"{text[:10]} {text[11:19]} UTC"}
+
+
+def _counted(number: int, one: str, several: str | None = None) -> str:
+    """`1 delivery`, `2 deliveries`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def quoted(name: str) -> str:
+    """A name as part of an address."""
+    return quote(name, safe="")

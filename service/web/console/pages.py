@@ -1,0 +1,21 @@
+"""Puts the console together."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from service.web.auth import Authenticator
+from service.web.console import layout
+from service.web.console.service_providers import ServiceProviderPages
+from service.web.console.sign_in import SignIn
+from service.web.services import Services
+
+
+def console(services: Services, authenticator: Authenticator) -> Blueprint:
+    """All pages, with their guard. Nothing but the sign-in page and the static files is open to all."""
+    blueprint = layout.new_blueprint()
+    sign_in = SignIn(services, authenticator)
+    layout.guard(blueprint, services, sign_in.ask)
+    for pages in (sign_in, ServiceProviderPages(services)):
+        pages.add_to(blueprint)
+    return blueprint
