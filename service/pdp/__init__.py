@@ -22,7 +22,7 @@ The way through, a file per step:
 - ask: `request`, read by `request_xml`, `request2_xml` or `json_profile`.
 - decide: `evaluator` evaluates one policy, `combining` combines, `conclusion` names who decided; `context`
   is what they may look at, `outcome` what they pass on.
-- answer: `response`, written by `response_xml` or `json_profile`.
+- answer: `response`, written by `response_xml`, `response2_xml` or `json_response`.
 """
 
 from service.pdp.context import AttributeSource

@@ -33,15 +33,11 @@ from service.pdp.model import (
 from service.pdp.reports import Reports
 from service.pdp.response import Decision, PolicyId
 from service.pdp.xml_input import line_of, local_name, path_of
+from service.pdp.xpath import XPATH_VERSIONS
 
 _EFFECTS: Final = {"Permit": Decision.PERMIT, "Deny": Decision.DENY}
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 _VERSION_MATCH: Final = re.compile(r"((\d+|\*)\.)*(\d+|\*|\+)")
-# Compared without case: the conformance cases write the first one as `Rec-xpath` too.
-XPATH_VERSIONS: Final = {
-    "http://www.w3.org/tr/1999/rec-xpath-19991116": "1.0",
-    "http://www.w3.org/tr/2007/rec-xpath20-20070123": "2.0",
-}
 
 
 class PolicyReader:

@@ -45,12 +45,19 @@ __all__ = [
     "ELEMENT",
     "INSTRUCTION",
     "TEXT",
+    "XPATH_VERSIONS",
     "Node",
     "XPath",
     "compile_xpath",
     "node_within",
     "same_node",
 ]
+
+XPATH_VERSIONS: Final[Mapping[str, str]] = {
+    "http://www.w3.org/tr/1999/rec-xpath-19991116": "1.0",
+    "http://www.w3.org/tr/2007/rec-xpath20-20070123": "2.0",
+}
+"""Versions by the addresses that name them in policies and requests, in lower case: many write `Rec-xpath`."""
 
 _CACHED_EXPRESSIONS: Final = 1_024
 _PARSERS: Final = {"1.0": XPath1Parser, "2.0": XPath2Parser}
