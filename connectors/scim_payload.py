@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.connector import Member, Settings, Task
+from connectors.profile import Members
 
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -43,7 +44,9 @@ def wanted(task: Task, settings: Settings) -> dict[str, Any]:
     `externalId` is our entity id unless a mapping fills it; `schemas` lists the core schema and the extensions present.
     """
     attributes = nested(task) if task.mapped else task.attributes
-    resource = _without_empty({key: value for key, value in attributes.items() if key not in _NEVER_SENT})
+    # A claim that is kept under its own URI is no SCIM attribute: a mapping may send it, under a name of the target's.
+    sent = {key: value for key, value in attributes.items() if key not in _NEVER_SENT and "://" not in key}
+    resource = _without_empty(sent)
     name = naming_attribute(task)
     resource[name] = stored_name(task, settings, str(resource.get(name) or task.name))
     if not (task.mapped and resource.get("externalId")):
@@ -66,12 +69,18 @@ def stored_name(task: Task, settings: Settings, name: str) -> str:
     return name if domain.upper() == "PRIMARY" else f"{domain}/{name}"
 
 
-def member_values(members: Iterable[Member]) -> list[dict[str, str]]:
-    """Members as RFC 7643 section 4.2 has them."""
-    return [
-        {"value": member.identifier, "type": "User" if member.type == "user" else "Group", "display": member.name}
-        for member in members
-    ]
+def member_values(members: Iterable[Member], ways: Members) -> list[dict[str, str]]:
+    """Members as RFC 7643 section 4.2 has them, with the sub-attributes that the target takes."""
+    return [_member_value(member, ways) for member in members]
+
+
+def _member_value(member: Member, ways: Members) -> dict[str, str]:
+    value = {"value": member.identifier}
+    if ways.type:
+        value["type"] = "User" if member.type == "user" else "Group"
+    if ways.display:
+        value["display"] = member.name
+    return value
 
 
 def nested(task: Task) -> dict[str, Any]:

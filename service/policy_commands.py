@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,12 @@ from service.pap import CurrentSnapshot
 from service.pdp import PolicyErrors
 from service.policy_folder import PolicyFolder
 from service.policy_lint import warnings
+from service.providers import RESIDENT
 from service.provisioning import operations, roles
+from service.web import json_body
+from service.web.fields import checked
+from service.web.problems import Problem
+from service.web.request_schemas import DecisionBody
 
 FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -92,7 +96,7 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
     if data.lstrip()[:1] == b"<":
         _decide_xacml(snapshot, data, moment)
         return
-    facts = _facts(json.loads(data), settings)
+    facts = _facts(data, settings)
     current = CurrentSnapshot(snapshot=snapshot, hash=snapshot.hash, sequence=0, state="ok")
     verdict = pep.enforce(facts, snapshot=current, not_applicable="refuse", approved_policies=frozenset(), now=moment)
     if as_json:
@@ -114,38 +118,53 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
 
 
 def _decide_xacml(snapshot: pdp.Snapshot, data: bytes, now: datetime) -> None:
-    response = snapshot.decide(pdp.parse_request(data, pdp.XML), now=now)
+    try:
+        request = pdp.parse_request(data, pdp.XML)
+    except pdp.RequestError as error:
+        raise click.ClickException(f"the request cannot be read: {error}") from error
+    response = snapshot.decide(request, now=now)
     click.echo(pdp.encode_response(response, pdp.XML).decode())
     sys.exit(0 if response.decision is pdp.Decision.PERMIT else 1)
 
 
-def _facts(body: Mapping[str, Any], settings: Settings) -> pip.DeliveryFacts:
-    """The facts that a provisioning request states about itself: no role mapping, no account at the target yet."""
-    entity = body.get("entity", {})
-    kind, operation = entity.get("type", "user"), body.get("operation", "create")
+class TrialBody(DecisionBody):
+    """A request to be decided without a service: it says itself what the store would know."""
+
+    connector: str = "scim2"
+    linked: bool | None = None
+
+
+def _facts(data: bytes, settings: Settings) -> pip.DeliveryFacts:
+    """The facts that a provisioning request states about itself: no role mapping, no other connector's account."""
     try:
-        checked = image.check_image(kind, entity.get("attributes", {}), name=entity.get("name"))
-        target = body["identityProvider"]
-    except image.ImageErrors as error:
-        raise click.ClickException(str(error)) from error
-    except KeyError as error:
-        raise click.ClickException("the request names no `identityProvider`") from error
+        body = checked(TrialBody, json_body.read(data))
+        entity = body.entity
+        image_ = image.check_image(entity.type, entity.attributes or {}, name=entity.name)
+    except (Problem, ValueError, image.ImageErrors) as error:
+        raise click.ClickException(f"the request cannot be read: {_told(error)}") from error
+    linked = body.operation != "create" if body.linked is None else body.linked
     return pip.DeliveryFacts(
         tenant=settings.tenant,
-        service_provider=body.get("serviceProvider", "resident"),
-        identity_provider=target,
-        connector_type=body.get("connector", "scim2"),
-        entity_type=kind,
-        entity_name=entity.get("name") or checked.attributes[image.naming_attribute(kind)],
-        domain=entity.get("domain", "PRIMARY"),
-        operation=operation,
-        effective_operation=operations.effective(operation, linked=bool(body.get("linked", operation != "create"))),
+        service_provider=body.service_provider or RESIDENT,
+        identity_provider=body.identity_provider,
+        connector_type=body.connector.lower(),
+        entity_type=entity.type,
+        entity_name=image_.attributes[image.naming_attribute(entity.type)],
+        domain=entity.domain or "PRIMARY",
+        operation=body.operation,
+        effective_operation=operations.effective(body.operation, linked=linked),
         channel="api",
-        jit=bool(body.get("jit", False)),
+        jit=body.jit,
         attempt=0,
-        attributes=checked.attributes,
-        roles=roles.mapped_roles(checked.attributes, ()),
+        attributes=image_.attributes,
+        roles=roles.mapped_roles(image_.attributes, ()),
     )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, Problem) and error.errors:
+        return "; ".join(f"{one['field']}: {one['message']}" for one in error.errors)
+    return str(error)
 
 
 @policy.command()

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.connector import Provisioned, Settings, Task
+from connectors.errors import ConnectorError
 from service.pep import Verdict
 from service.providers import IdentityProvider, OutboundRow
 from service.provisioning import gate, operations, roles, tasks
 from service.provisioning.context import Context
 from service.provisioning.operations import Operation
-from service.provisioning.retry import backoff
+from service.provisioning.retry import backoff, describe
 from service.store import configuration, entities, journal, leases, links, publications, transitions
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, EntityRow, ExchangeRow, LinkRow, RequestRow
@@ -214,19 +215,22 @@ class _Look:
             return
         if self.entity.type == "group" and leaving.operation != "delete":
             leaving.members = tasks.members(self.tx, self.entity, delivery.connector_id, self.link)
-        leaving.task = tasks.build(
-            self.tx,
-            self.context,
-            delivery=delivery,
-            request=self.request,
-            entity=self.entity,
-            target=leaving.target,
-            operation=leaving.operation,
-            link=self.link,
-            members=leaving.members,
-            unfinished=self.unfinished,
-            now=self.now,
-        )
+        try:
+            leaving.task = tasks.build(
+                self.tx,
+                self.context,
+                delivery=delivery,
+                request=self.request,
+                entity=self.entity,
+                target=leaving.target,
+                operation=leaving.operation,
+                link=self.link,
+                members=leaving.members,
+                unfinished=self.unfinished,
+                now=self.now,
+            )
+        except ConnectorError as error:
+            transitions.fail(self.tx, delivery, reason=error.message, error=describe(error), now=self.now)
 
 
 def _operation(delivery: DeliveryRow) -> Operation:

@@ -154,29 +154,10 @@ def _patched(submission: Submission, entity: EntityRow | None) -> Change:
         domain=entity.domain,
         name=patched.attributes.get(name_key, entity.name),
         image=patched.attributes,
-        patch=_without_password(submission.patch),
+        patch=list(patched.operations),
         members=MembershipChange(patched.added, patched.removed, patched.replaced),
         password=patched.password,
     )
-
-
-def _without_password(operations: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The patch as it may be stored: the password is sealed apart from it."""
-    kept: list[Any] = []
-    for operation in operations:
-        given = dict(operation)
-        path = next((v for k, v in given.items() if k.casefold() == "path"), None)
-        if isinstance(path, str) and _is_password(path):
-            continue
-        for name, value in operation.items():
-            if name.casefold() == "value" and not path and isinstance(value, Mapping):
-                given[name] = {k: v for k, v in value.items() if not _is_password(k)}
-        kept.append(given)
-    return kept
-
-
-def _is_password(name: str) -> bool:
-    return name.strip().rpartition(":")[2].casefold() == "password"
 
 
 def _check_members(tx: Transaction, change: Change, submission: Submission) -> None:

@@ -56,7 +56,7 @@ def build(
     now: datetime,
 ) -> Task:
     """The task of one attempt."""
-    known = image(tx, delivery, request)
+    known = roles.with_mapped_roles(image(tx, delivery, request), target.role_mappings)
     mapped = mapping.map_attributes(known, target.claim_mappings)
     sealed = request.sealed_password
     return Task(
@@ -65,7 +65,7 @@ def build(
         entity_id=entity.id,
         name=entity.name if delivery.of_now else request.entity_name,
         domain=entity.domain,
-        attributes=mapped if mapped is not None else roles.with_mapped_roles(known, target.role_mappings),
+        attributes=mapped if mapped is not None else known,
         mapped=mapped is not None,
         patch=request.patch or (),
         password=context.vault.open(sealed, password_place(request.id)) if sealed else None,

@@ -1,4 +1,4 @@
-"""Checks the connectors of an identity provider against what their types say of their settings."""
+"""Checks an identity provider: its connectors against what their types say of their settings, and its mappings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from connectors.connector import Connector, Property, Settings
 from connectors.metadata import metadata_problems
 from service.providers import SECRET_MASK, ConnectorConfiguration, IdentityProvider
+from service.provisioning import mapping
 from service.store.configuration import Invalid, Problem
 
 SEVERAL_LINES = frozenset({"text", "secret"})
@@ -33,7 +34,7 @@ class ConnectorChecks:
         `stored` are the opened secrets by type and key, for those that a mask keeps. Raises `Invalid` with fields such
         as `connectors[0].properties.scim2-user-ep`.
         """
-        problems: list[Problem] = []
+        problems: list[Problem] = mapping.problems(provider.claim_mappings)
         connectors = []
         for place, wanted in enumerate(provider.connectors):
             try:

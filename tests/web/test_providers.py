@@ -378,3 +378,10 @@ def test_names_may_have_any_letters(api):
     assert made.status_code == 201
     assert api.get(made.headers["Location"]).json["name"] == name
     assert api.delete(made.headers["Location"]).status_code == 204
+
+
+def test_a_claim_mapping_whose_local_side_means_nothing_is_refused(api):
+    mapping = {"local": "first name", "remote": "givenName"}
+    answer = api.post("/api/v1/identity-providers", json={"name": "mapped", "claimMappings": [mapping]})
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["field"] == "claimMappings[0].local"
