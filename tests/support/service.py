@@ -87,9 +87,11 @@ class Api:
 
     # -- provisioning -------------------------------------------------------------------------------------------------
 
-    def identity_provider(self, name: str, connector: str, properties: Mapping[str, str], **more: Any) -> Json:
+    def identity_provider(
+        self, name: str, connector: str, properties: Mapping[str, str], of_connector: Json | None = None, **more: Any
+    ) -> Json:
         """Make an identity provider with one connector."""
-        connectors = [{"type": connector, "properties": dict(properties), **more.pop("connector", {})}]
+        connectors = [{"type": connector, "properties": dict(properties), **(of_connector or {})}]
         return self.post("/identity-providers", {"name": name, "connectors": connectors, **more})  # type: ignore[no-any-return]
 
     def service_provider(self, name: str, *rows: Json) -> Json:
