@@ -45,13 +45,13 @@ def _stop(message: str, status: int) -> NoReturn:
 @click.version_option(package_name="sluice")
 def cli() -> None:
     """Provisions users and groups outward, and lets nothing out that its policy does not permit."""
+    logs.configure()
 
 
 @cli.command()
 def serve() -> None:
     """Serve the API and deliver, in this process."""
     settings = config.load()
-    logs.configure()
     # Fail here, with a sentence, rather than in the worker that would be started again and again.
     app.open_store(settings)[0].close()
     server = Server(

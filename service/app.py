@@ -19,7 +19,7 @@ from flask import Flask
 from connectors import catalog
 from connectors.connector import Reply, Request
 from connectors.http import Sender, Transport
-from service import config
+from service import config, logs
 from service.config import Settings
 from service.pap import PolicyAdministration
 from service.provisioning.context import Context
@@ -167,6 +167,7 @@ def _sender(settings: Settings) -> Callable[[Request, timedelta], Reply]:
 
 def wsgi() -> Flask:
     """What the web server's worker process runs: the service with its embedded runner."""
+    logs.configure()
     application = assemble(config.load())
     application.start()
     atexit.register(application.stop)
