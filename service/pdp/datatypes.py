@@ -136,8 +136,11 @@ def _format_double(value: float) -> str:
 
 
 def _parse_any_uri(text: str) -> str:
-    value = collapse(text)
-    if ("%" in value or "#" in value or not value.isprintable()) and _BAD_URI.search(value):
+    value = text.strip(_XML_SPACE)
+    if value.isprintable() and " " not in value and "%" not in value and "#" not in value:
+        return value  # most of them; the rest takes a closer look
+    value = collapse(value)
+    if _BAD_URI.search(value):
         raise ValueError(f"{quoted(text)} is no anyURI: a `%` stands before two hex digits, a `#` at most once")
     return value
 
