@@ -10,6 +10,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lxml import etree
@@ -24,7 +25,6 @@ from service.pdp.datatypes import (
     XPathExpression,
 )
 from service.pdp.errors import RequestError, quoted
-from service.pdp.functions import suggest
 from service.pdp.limits import Limits
 from service.pdp.request import ACTION, ENVIRONMENT, RESOURCE, SUBJECT, Attribute, AttributeGroup, Request, Value
 from service.pdp.request_walk import InvalidRequestError, check_nodes
@@ -257,10 +257,9 @@ def _data_type(name: str) -> str:
     """Section 3.3, supported data types: an address, or the short name of a data type of XACML."""
     uri = _DATA_TYPE_NAMES.get(name, name)
     if ":" not in uri:
-        nearest = suggest(name, _DATA_TYPE_NAMES)
-        raise InvalidRequestError(
-            f"unknown data type {quoted(name)}" + (f": did you mean {quoted(nearest)}?" if nearest else "")
-        )
+        nearest = get_close_matches(name, _DATA_TYPE_NAMES, n=1)
+        hint = f": did you mean {quoted(nearest[0])}?" if nearest else ""
+        raise InvalidRequestError(f"unknown data type {quoted(name)}{hint}")
     return uri
 
 

@@ -122,6 +122,8 @@ def test_types_say_what_they_are():
         (f"{PREFIX}1.0:function:string-starts-with", f"{PREFIX}3.0:function:string-starts-with"),
         ("http://www.w3.org/2001/XMLSchema#String", "http://www.w3.org/2001/XMLSchema#string"),
         ("http://www.w3.org/2001/XMLSchema#datetime", "http://www.w3.org/2001/XMLSchema#dateTime"),
+        ("http://www.w3.org/2001/XMLSchema#int", "http://www.w3.org/2001/XMLSchema#integer"),
+        (f"{PREFIX}1.0:data-type:dnsname", f"{PREFIX}2.0:data-type:dnsName"),
         ("urn:example:nothing-like-it", None),
         ("", None),
         ("x" * 100_000, None),

@@ -53,11 +53,17 @@ def suggest(uri: str, others: Iterable[str] = ()) -> str | None:
         return None
     by_name: dict[str, list[str]] = {}
     for known in chain(FUNCTIONS, DATA_TYPES, others):
-        by_name.setdefault(_last_part(known).lower(), []).append(known)
+        if _may_be_a_function(known) == _may_be_a_function(uri):
+            by_name.setdefault(_last_part(known).lower(), []).append(known)
     names = get_close_matches(_last_part(uri).lower(), by_name, n=1, cutoff=_LEAST_LIKENESS)
     candidates = by_name[names[0]] if names else []
     nearest = get_close_matches(uri, candidates, n=1, cutoff=0.0)
     return nearest[0] if nearest else None
+
+
+def _may_be_a_function(uri: str) -> bool:
+    """Tell functions from data types, whose addresses are of XML Schema or say that they are one."""
+    return "#" not in uri and ":data-type:" not in uri
 
 
 def _last_part(uri: str) -> str:
