@@ -21,9 +21,11 @@ _LONGEST_PATTERN: Final = 1_000
 _DEEPEST_CLASS: Final = 8
 _MEMORY: Final = 8_000_000
 _CACHED_PATTERNS: Final = 1_024
-_PIECE: Final = re.compile(r"\\.|\(\?:|-\[|.", re.DOTALL)
+_MOST_ESCAPES: Final = 24
+_PIECE: Final = re.compile(r"\\.|\(\?:|-\[\^?|.", re.DOTALL)
 _ESCAPED: Final = frozenset("nrt\\|.?*+(){}-[]^$wWdDsSiIcCpP")
 _CLASS_ESCAPES: Final = frozenset({r"\w", r"\W", r"\d", r"\D", r"\s", r"\S"})
+_NEGATED_ESCAPES: Final = frozenset({r"\P", r"\W", r"\D", r"\S", r"\I", r"\C"})
 # What the translation writes for `$`: Python's own `$` would also match before a final line break.
 _TRANSLATED_END: Final = r"$(?!\n\Z)"
 
@@ -69,9 +71,9 @@ def _prepared(text: str) -> Iterator[str]:
 
     Groups capture nothing here, so `(?:` (of XPath 3.0, but often written) is the same as `(`.
     """
-    depth = 0
+    depth = escapes = 0
     for piece in _PIECE.findall(text):
-        if piece == "[" or (piece == "-[" and depth):
+        if piece == "[" or piece[:2] == "-[":
             depth += 1
             if depth > _DEEPEST_CLASS:
                 raise RegexError(f"more than {_DEEPEST_CLASS} character classes are nested")
@@ -79,10 +81,16 @@ def _prepared(text: str) -> Iterator[str]:
             depth -= 1
         elif piece[0] == "\\":
             _check_escape(piece)
+            escapes += depth > 0
+        if depth > 1 and (piece == "-[^" or piece in _NEGATED_ESCAPES):
+            raise RegexError("a negated character class is subtracted: write what shall remain")
         if not depth and piece in _CLASS_ESCAPES:
             yield f"[{piece}]"
         else:
             yield "(" if piece == "(?:" and not depth else piece
+    # The translator computes with all of Unicode, for milliseconds each time.
+    if escapes > _MOST_ESCAPES:
+        raise RegexError(f"more than {_MOST_ESCAPES} escapes stand in character classes")
 
 
 def _check_escape(escape: str) -> None:

@@ -29,6 +29,9 @@ from service.pdp.regexp import compile_pattern
         ("[a-z-[aeiou]]", "f", True),
         ("[a-z-[a-m-[e]]]", "e", True),
         ("[-a]", "-", True),
+        ("-[a]", "-a", True),
+        ("-[^a]", "-a", False),
+        (r"-[\w]\w", "-éé", True),
         ("[a-]", "-", True),
         ("[a-c^]", "^", True),
         (r"\p{Lu}", "é", False),
@@ -80,7 +83,11 @@ def test_an_expression_finds_what_xml_schema_says(pattern: str, text: str, found
         (r"\p{Foo}", "'Foo'"),
         (r"\p", "truncated unicode block escape"),
         ("a" * 1001, "more than 1000 characters"),
-        ("[a-" * 300, "nested"),
+        ("[a-[b-[c-[d-[e-[f-[g-[h-[i]]]]]]]]]", "nested"),
+        (r"[\p{L}-[^a]]", "write what shall remain"),
+        (r"[\w-[\P{Lu}]]", "write what shall remain"),
+        (r"-[\p{L}-[^a]]", "write what shall remain"),
+        (r"[^\p{L}]" * 30, "more than 24 escapes"),
     ],
 )
 def test_an_expression_that_cannot_run_is_refused_with_the_reason(pattern: str, reason: str):
@@ -108,6 +115,9 @@ def matched_or_refused(pattern: str, text: str) -> bool:
         (r"^(\w+\s?)*$", "word " * 10_000 + "!"),
         ("(a?){500}a{500}", "a" * 500),
         (r"\w" * 500, "a" * 500),
+        (r"[^\p{L}]" * 24, "1" * 24),
+        (r"[\p{L}-[\p{Lu}]]" * 12, "a" * 12),
+        (r"[\W\D\S]" * 8, "1" * 24),
     ],
 )
 def test_no_expression_takes_long(pattern: str, text: str):
