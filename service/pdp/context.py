@@ -5,14 +5,14 @@ at the attribute source that the caller gave. What was found is kept for the dec
 decision sees the same values.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from service.pdp.datatypes import DATE, DATE_TIME, TIME, XPATH_EXPRESSION, DataType
+from service.pdp.datatypes import DATE, DATE_TIME, STRING, TIME, XPATH_EXPRESSION, DataType
 from service.pdp.errors import MISSING_ATTRIBUTE, SYNTAX_ERROR, EvaluationError, quoted
 from service.pdp.limits import Limits
-from service.pdp.request import ENVIRONMENT, Request
+from service.pdp.request import ENVIRONMENT, Request, Sent
 from service.pdp.response import MissingAttribute
 
 AttributeSource = Callable[[str, str, str, str | None], Iterable[str] | None]
@@ -60,6 +60,9 @@ class Context:
 
         Raises `EvaluationError` when one of them is no value of the data type, or the source failed.
         """
+        sent = self.request.bags.get(key)
+        if sent is not None:
+            return sent
         found = self._bags.get(key)
         if found is None:
             try:
@@ -89,21 +92,33 @@ class Context:
 
     def _find(self, key: AttributeKey, data_type: DataType) -> Bag:
         category, attribute_id, type_uri, issuer = key
-        sent = self.request.table().get((category, attribute_id, type_uri))
+        sent = self.request.table.get((category, attribute_id, type_uri))
         if sent is not None:
-            chosen = [value for value, by in sent if issuer is None or by == issuer]
-            if data_type is XPATH_EXPRESSION:
-                return tuple(value.xpath for value in chosen if value.xpath is not None)
-            if chosen:
-                return parsed(attribute_id, data_type, [value.text for value in chosen])
+            if issuer is not None:
+                sent = [each for each in sent if each[1] == issuer]
+            if sent:
+                return self._sent(key, data_type, sent)
         clock = _CLOCK.get((category, attribute_id, type_uri)) if issuer is None else None
         if clock is not None:
             return parsed(attribute_id, data_type, [clock(self.now)])
-        return parsed(attribute_id, data_type, self._ask(key))
-
-    def _ask(self, key: AttributeKey) -> Iterable[str]:
         if self._source is None:
             return ()
+        return parsed(attribute_id, data_type, self._ask(key))
+
+    def _sent(self, key: AttributeKey, data_type: DataType, sent: Sequence[Sent]) -> Bag:
+        """Values that the request has: they are the same for every decision about it, so it keeps them."""
+        bag: Bag
+        if data_type is XPATH_EXPRESSION:
+            bag = tuple([each[2] for each in sent if each[2] is not None])
+        elif data_type is STRING:
+            bag = tuple([each[0] for each in sent])
+        else:
+            bag = parsed(key[1], data_type, [each[0] for each in sent])
+        self.request.bags[key] = bag
+        return bag
+
+    def _ask(self, key: AttributeKey) -> Iterable[str]:
+        assert self._source is not None
         try:
             return tuple(self._source(*key) or ())
         except Exception as error:  # whatever a foreign source raises, the decision is Indeterminate

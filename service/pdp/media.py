@@ -5,8 +5,6 @@ from typing import Final
 from service.pdp.errors import RequestError, quoted
 from service.pdp.json_profile import parse_json_request
 from service.pdp.json_response import encode_json
-from service.pdp.json_profile import parse_json_request
-from service.pdp.json_response import encode_json
 from service.pdp.limits import DEFAULT_LIMITS, Limits
 from service.pdp.request import Request
 from service.pdp.request_xml import parse_xml_request
@@ -28,8 +26,6 @@ def parse_request(data: bytes, media_type: str, *, limits: Limits = DEFAULT_LIMI
         return parse_xml_request(data, limits)
     if _plain(media_type) == JSON:
         return parse_json_request(data, limits)
-    if _plain(media_type) == JSON:
-        return parse_json_request(data, limits)
     raise RequestError(f"unknown media type {quoted(media_type)}")
 
 
@@ -40,8 +36,6 @@ def encode_response(response: Response, media_type: str) -> bytes:
     """
     if _plain(media_type) == XML:
         return encode_xml2(response) if response.version == "2.0" else encode_xml(response)
-    if _plain(media_type) == JSON:
-        return encode_json(response)
     if _plain(media_type) == JSON:
         return encode_json(response)
     raise ValueError(f"unknown media type {quoted(media_type)}")

@@ -6,7 +6,6 @@ content (2.2), and by the scope of a hierarchical resource (2.1).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -47,7 +46,7 @@ def individual_requests(request: Request, limits: Limits, resources: ResourceSou
     unfolded: list[Individual] = []
     for combination in _combinations(request, limits):
         for selected in product(*[_selected(group, request, limits) for group in combination]):
-            unfolded += _by_scope(replace(request, groups=selected, references=()), resources)
+            unfolded += _by_scope(request.with_groups(selected), resources)
             if len(unfolded) > limits.decisions:
                 raise EvaluationError(f"the request asks for more than {limits.decisions} decisions")
     if request.version == "2.0" and len(unfolded) > 1:
@@ -136,7 +135,7 @@ def _by_scope(request: Request, resources: ResourceSource | None) -> list[Indivi
         if group.category == RESOURCE and scopes:
             before, after = request.groups[:position], request.groups[position + 1 :]
             return [
-                Individual(replace(request, groups=(*before, _about(group, each), *after)), each)
+                Individual(request.with_groups((*before, _about(group, each), *after)), each)
                 for each in _expanded(group, scopes[0], resources)
             ]
     return [Individual(request)]

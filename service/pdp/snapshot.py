@@ -16,7 +16,7 @@ from service.pdp.limits import Limits
 from service.pdp.model import Policy, PolicySet
 from service.pdp.multiple import ResourceSource, combined, individual_requests
 from service.pdp.outcome import INDETERMINATE_DP, Outcome, status_of
-from service.pdp.request import AttributeGroup, Request
+from service.pdp.request import Request
 from service.pdp.response import Decision, Response, Result, Status
 
 
@@ -140,22 +140,12 @@ class Snapshot:
         except Exception as error:  # noqa: BLE001 - the last line of defence: an unforeseen error is no Permit
             return indeterminate(Status(PROCESSING_ERROR, f"{type(error).__name__}: {error}"))
         verdict = outcome.verdict
-        return Result(verdict.decision, *outcome[1:], verdict.extent, included(context.request))
+        return Result(verdict.decision, *outcome[1:], verdict.extent, context.request.included)
 
 
 def indeterminate(status: Status) -> Result:
     """The result of a request about which nothing can be said."""
     return Result(Decision.INDETERMINATE, status, (), (), (), (), (), INDETERMINATE_DP.extent)
-
-
-def included(request: Request) -> tuple[AttributeGroup, ...]:
-    """The attributes that the request wants to see in the result (3.0 core, section 5.46)."""
-    groups = []
-    for group in request.groups:
-        chosen = tuple([attribute for attribute in group.attributes if attribute.include_in_result])
-        if chosen:
-            groups.append(AttributeGroup(group.category, chosen, None, group.xml_id))
-    return tuple(groups)
 
 
 def plain_evaluation(roots: Roots) -> Evaluate:

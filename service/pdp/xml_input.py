@@ -3,6 +3,7 @@
 Whoever needs an element of a policy, request or content gets it from `parse_xml`.
 """
 
+import threading
 from typing import Any, Final
 
 from lxml import etree
@@ -21,7 +22,14 @@ class XmlError(ValueError):
         self.line = line
 
 
-def _parser() -> etree.XMLParser:
+class _Parsers(threading.local):
+    """A parser per thread: making one costs as much as a small document, and shared ones wait for each other."""
+
+    def __init__(self) -> None:
+        self.parser = _hardened()
+
+
+def _hardened() -> etree.XMLParser:
     return etree.XMLParser(
         resolve_entities=False,
         load_dtd=False,
@@ -34,6 +42,9 @@ def _parser() -> etree.XMLParser:
     )
 
 
+_PARSERS: Final = _Parsers()
+
+
 def parse_xml(data: bytes | str, *, max_bytes: int) -> etree._Element:
     """Parse one XML document of at most `max_bytes` bytes and return its root.
 
@@ -43,7 +54,7 @@ def parse_xml(data: bytes | str, *, max_bytes: int) -> etree._Element:
     if len(data) > max_bytes:
         raise XmlError(f"the document has {len(data)} bytes, more than {max_bytes}", 0)
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, _PARSERS.parser)
     except etree.XMLSyntaxError as error:
         raise XmlError(_reason(error), error.lineno or 0) from None
     except ValueError as error:  # text with an encoding declaration, or with NUL characters

@@ -20,10 +20,11 @@ from service.pdp import XML, Decision, compile_policies, encode_response, parse_
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMESPACE = "urn:oasis:names:tc:xacml:3.0:core:schema:wd-17"
 STRING = "http://www.w3.org/2001/XMLSchema#string"
-SUBJECT = "urn:oasis:names:tc:xacml:1.0:subject-category:access-subject"
 RESOURCE = "urn:oasis:names:tc:xacml:3.0:attribute-category:resource"
 ACTION = "urn:oasis:names:tc:xacml:3.0:attribute-category:action"
 ENVIRONMENT = "urn:oasis:names:tc:xacml:3.0:attribute-category:environment"
+RESOURCE_ID = "urn:oasis:names:tc:xacml:1.0:resource:resource-id"
+ACTION_ID = "urn:oasis:names:tc:xacml:1.0:action:action-id"
 REQUESTS = 64
 SECONDS = 0.5
 
@@ -37,7 +38,7 @@ def match(category, attribute_id, value):
 
 
 def rule(number, value):
-    target = match(RESOURCE, "resource-id", value) + match(ACTION, "action-id", "read")
+    target = match(RESOURCE, RESOURCE_ID, value) + match(ACTION, ACTION_ID, "read")
     return f'<Rule RuleId="rule-{number}" Effect="Permit"><Target>{target}</Target></Rule>'
 
 
@@ -75,18 +76,33 @@ def nested(sets, policies, rules):
 
 
 def request(number, resource):
-    def group(category, attribute_id, value):
-        return (
-            f'<Attributes Category="{category}"><Attribute AttributeId="{attribute_id}" IncludeInResult="false">'
-            f'<AttributeValue DataType="{STRING}">{value}</AttributeValue></Attribute></Attributes>'
+    """A request as the service itself asks: a user of many attributes, on the way to a target."""
+
+    def group(category, attributes):
+        given = "".join(
+            f'<Attribute AttributeId="{attribute_id}" IncludeInResult="false">'
+            + "".join(f'<AttributeValue DataType="{STRING}">{value}</AttributeValue>' for value in values)
+            + "</Attribute>"
+            for attribute_id, *values in attributes
         )
+        return f'<Attributes Category="{category}">{given}</Attributes>'
 
     return (
         f'<Request xmlns="{NAMESPACE}" ReturnPolicyIdList="false" CombinedDecision="false">'
-        + group(SUBJECT, "urn:oasis:names:tc:xacml:1.0:subject:subject-id", f"user-{number}")
-        + group(RESOURCE, "resource-id", resource)
-        + group(ACTION, "action-id", "read")
-        + group(ENVIRONMENT, "origin", f"10.0.0.{number}")
+        + group(
+            "http://wso2.org/identity/user",
+            [
+                ("http://wso2.org/identity/user/user-tenant-domain", "carbon.super"),
+                ("http://wso2.org/identity/user/username", f"PRIMARY/user-{number}"),
+                ("http://wso2.org/claims/emailaddress", f"user-{number}@example.org"),
+                ("http://wso2.org/claims/role", "sales", "engineering", "Internal/everyone"),
+            ],
+        )
+        + group("http://wso2.org/identity/sp", [("http://wso2.org/identity/sp/sp-name", "travelocity.com")])
+        + group("http://wso2.org/identity/idp", [("http://wso2.org/identity/idp/idp-name", "directory")])
+        + group(RESOURCE, [("urn:oasis:names:tc:xacml:1.0:resource:resource-id", resource)])
+        + group(ACTION, [("urn:oasis:names:tc:xacml:1.0:action:action-id", "read")])
+        + group(ENVIRONMENT, [("urn:oasis:names:tc:xacml:1.0:environment:environment-id", "carbon.super")])
         + "</Request>"
     ).encode()
 
