@@ -13,8 +13,6 @@ from service.web.api_requests import RequestApi
 from service.web.api_service_providers import ServiceProviderApi
 from service.web.api_tokens import TokenApi
 from service.web.auth import Authenticator
-from service.web.console.layout import NAME as CONSOLE
-from service.web.console.pages import console
 from service.web.fields import View
 from service.web.health import HealthApi
 from service.web.limited_request import LimitedRequest
