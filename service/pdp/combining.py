@@ -147,14 +147,16 @@ class Algorithm(NamedTuple):
     """It decides although no child is applicable: such a policy cannot be skipped because of its rules."""
     one_child: bool = False
     """It looks at the targets of its children first."""
+    lone_child: bool = False
+    """With no more than one applicable child, the outcome of that child is its outcome."""
 
 
 def _algorithms(kind: str) -> dict[str, Algorithm]:
     new = f"urn:oasis:names:tc:xacml:3.0:{kind}-combining-algorithm:"
     old = f"urn:oasis:names:tc:xacml:1.0:{kind}-combining-algorithm:"
     older = f"urn:oasis:names:tc:xacml:1.1:{kind}-combining-algorithm:"
-    deny_overrides = Algorithm(_overrides(DENY, PERMIT))
-    permit_overrides = Algorithm(_overrides(PERMIT, DENY))
+    deny_overrides = Algorithm(_overrides(DENY, PERMIT), lone_child=True)
+    permit_overrides = Algorithm(_overrides(PERMIT, DENY), lone_child=True)
     legacy_deny, legacy_permit = deny_overrides, permit_overrides
     if kind == "policy":
         legacy_deny = Algorithm(_legacy_deny_overrides_of_policies)
@@ -166,7 +168,7 @@ def _algorithms(kind: str) -> dict[str, Algorithm]:
         f"{new}ordered-permit-overrides": permit_overrides,
         f"{new}deny-unless-permit": Algorithm(_unless(PERMIT, DENY), has_default=True),
         f"{new}permit-unless-deny": Algorithm(_unless(DENY, PERMIT), has_default=True),
-        f"{old}first-applicable": Algorithm(_first_applicable),
+        f"{old}first-applicable": Algorithm(_first_applicable, lone_child=True),
         f"{old}deny-overrides": legacy_deny,
         f"{old}permit-overrides": legacy_permit,
         f"{older}ordered-deny-overrides": legacy_deny,

@@ -45,10 +45,12 @@ class MissingAttributeError(EvaluationError):
 class Context:
     """Everything that one individual decision may look at."""
 
-    __slots__ = ("_bags", "_source", "_variables", "limits", "now", "request")
+    __slots__ = ("_bags", "_source", "_variables", "limits", "now", "request", "sent")
 
     def __init__(self, request: Request, now: datetime, source: AttributeSource | None, limits: Limits) -> None:
         self.request = request
+        self.sent = request.bags
+        """What `bag` would answer for attributes that the request has and that were asked for before."""
         self.limits = limits
         self.now = now
         self._source = source
@@ -60,7 +62,7 @@ class Context:
 
         Raises `EvaluationError` when one of them is no value of the data type, or the source failed.
         """
-        sent = self.request.bags.get(key)
+        sent = self.sent.get(key)
         if sent is not None:
             return sent
         found = self._bags.get(key)

@@ -22,7 +22,7 @@ def parse_request(data: bytes, media_type: str, *, limits: Limits = DEFAULT_LIMI
     Raises `RequestError` when it is not well-formed, exceeds a limit, or is of another media type. A request
     that is well-formed and all the same invalid is returned: it decides Indeterminate with syntax-error.
     """
-    if _plain(media_type) == XML:
+    if media_type == XML or _plain(media_type) == XML:
         return parse_xml_request(data, limits)
     if _plain(media_type) == JSON:
         return parse_json_request(data, limits)
@@ -34,7 +34,7 @@ def encode_response(response: Response, media_type: str) -> bytes:
 
     Raises `ValueError` for another media type.
     """
-    if _plain(media_type) == XML:
+    if media_type == XML or _plain(media_type) == XML:
         return encode_xml2(response) if response.version == "2.0" else encode_xml(response)
     if _plain(media_type) == JSON:
         return encode_json(response)

@@ -11,7 +11,17 @@ from xml.sax.saxutils import escape, quoteattr
 from service.pdp.datatypes import XPATH_EXPRESSION, XPathExpression
 from service.pdp.errors import OK
 from service.pdp.request import AttributeGroup, Value
-from service.pdp.response import Advice, Assignment, Obligation, PolicyId, Response, Result, Status
+from service.pdp.response import (
+    STATUS_OK,
+    Advice,
+    Assignment,
+    Decision,
+    Obligation,
+    PolicyId,
+    Response,
+    Result,
+    Status,
+)
 
 _HEAD: Final = (
     "<?xml version='1.0' encoding='UTF-8'?>\n<Response xmlns=\"urn:oasis:names:tc:xacml:3.0:core:schema:wd-17\">"
@@ -21,8 +31,21 @@ _OK: Final = f'<Status><StatusCode Value="{OK}"/></Status>'
 
 def encode_xml(response: Response) -> bytes:
     """Write a response in XML of XACML 3.0."""
+    if len(response.results) == 1 and _is_plain(response.results[0], with_policies=response.with_policies):
+        return _PLAIN[response.results[0].decision]
     results = "".join([_result(result, with_policies=response.with_policies) for result in response.results])
     return f"{_HEAD}{results}</Response>".encode()
+
+
+def _is_plain(result: Result, *, with_policies: bool) -> bool:
+    """Whether a result tells nothing but its decision, as most do."""
+    return not (
+        result.obligations
+        or result.advice
+        or result.attributes
+        or (with_policies and result.policies)
+        or result.status is not STATUS_OK
+    )
 
 
 def _result(result: Result, *, with_policies: bool) -> str:
@@ -115,6 +138,12 @@ def _policies(policies: Iterable[PolicyId]) -> str:
             for name in ("PolicySetIdReference" if policy.is_set else "PolicyIdReference",)
         ],
     )
+
+
+_PLAIN: Final = {
+    decision: f"{_HEAD}<Result><Decision>{decision.value}</Decision>{_OK}</Result></Response>".encode()
+    for decision in Decision
+}
 
 
 def _listed(name: str, items: list[str]) -> str:

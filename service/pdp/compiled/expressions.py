@@ -57,7 +57,8 @@ def designated(designator: Designator) -> Value:
     key = (designator.category, designator.attribute_id, data_type.uri, designator.issuer)
 
     def bag(context: Context) -> Any:
-        return context.bag(key, data_type)
+        found = context.sent.get(key)
+        return context.bag(key, data_type) if found is None else found
 
     def present(context: Context) -> Any:
         found = context.bag(key, data_type)

@@ -86,10 +86,12 @@ def _table(source: Source, table: dict[Any, list[_Entry]]) -> Candidates:
             nodes[value] = node
 
     def candidates(context: Context) -> Sequence[int]:
-        try:
-            bag = context.bag(key, data_type)
-        except EvaluationError:
-            return everyone
+        bag = context.sent.get(key)
+        if bag is None:
+            try:
+                bag = context.bag(key, data_type)
+            except EvaluationError:
+                return everyone
         if len(bag) == 1:
             value = bag[0]
             node = nodes.get(value)
