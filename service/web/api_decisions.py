@@ -45,12 +45,12 @@ class DecisionApi:
         media_type = _media_type(call)
         if media_type == JSON:
             value = read_json(body)
-            if isinstance(value, dict) and "Request" not in value:
+            if not isinstance(value, dict) or "Request" not in value:
                 return self._decide_delivery(call, value)
             media_type = XACML_JSON
         return Answer(_explained(self._decide(body, media_type)))
 
-    def _decide_delivery(self, call: Call, value: dict[str, Any]) -> Answer:
+    def _decide_delivery(self, call: Call, value: Any) -> Answer:
         wanted = checked(DecisionBody, value)
         provider = wanted.service_provider or RESIDENT
         with request_problems():

@@ -106,8 +106,10 @@ class RequestApi:
         """A delivery with its attempts, decisions and exchanges."""
         with self._services.database.read() as tx:
             view = ledger.delivery_view(tx, id)
-            if view is not None and _visible(call.principal, ledger.request_view(tx, view["requestId"])) is None:
-                view = None
+            confined = call.principal.confined_to is not None
+            if view is not None and confined:
+                request = ledger.request_view(tx, view["requestId"])
+                view = view if _visible(call.principal, request) else None
         if view is None:
             raise Problem(404, f"there is no delivery `{id}`")
         return Answer(view)
@@ -142,8 +144,6 @@ class RequestApi:
 
     def _page(self, call: Call, query: Page, read: PageReader) -> Answer:
         filters = {k: v for k, v in query.model_dump(by_alias=True).items() if k not in {"cursor", "limit"} and v}
-        if "since" in filters:
-            filters["since"] = query.since  # type: ignore[attr-defined]
         confined = call.principal.confined_to
         if confined is not None:
             if filters.get("serviceProvider", confined).casefold() != confined.casefold():

@@ -26,6 +26,7 @@ CHALLENGES = (
     ("WWW-Authenticate", 'Bearer realm="sluice"'),
     ("WWW-Authenticate", 'Basic realm="sluice", charset="UTF-8"'),
 )
+WRONG = "the user name or the password is wrong"
 REMEMBERED_FOR = timedelta(seconds=60)
 MOST_REMEMBERED = 1000
 WINDOW = timedelta(minutes=5)
@@ -92,6 +93,7 @@ class Authenticator:
         if given.type == "bearer" and given.token:
             return self.bearer(given.token)
         if given.type == "basic" and given.username is not None and given.password is not None:
+            _refuse_other_sites(request)
             return self.basic(given.username, given.password, request.remote_addr or "")
         raise unauthorized("these credentials are of a kind that is not taken here: use Bearer or Basic")
 
@@ -111,6 +113,8 @@ class Authenticator:
 
     def basic(self, name: str, password: str, address: str) -> Principal:
         """The principal of a console user. Raises `Problem` 401 or 429."""
+        if "\0" in name:
+            raise unauthorized(WRONG)
         with self._database.read() as tx:
             user = users.find(tx, name)
         now = self._clock()
@@ -121,7 +125,7 @@ class Authenticator:
         if not self._matches(user, password):
             self._by_user.failed(person)
             self._by_address.failed(address)
-            raise unauthorized("the user name or the password is wrong")
+            raise unauthorized(WRONG)
         assert user is not None
         self._by_user.succeeded(person)
         self._verified.remember(user, password, now)
@@ -144,6 +148,21 @@ class Authenticator:
     @cached_property
     def _nobody(self) -> str:
         return users.hash_password(os.urandom(16).hex())
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Raise `Problem` 403 for a write that another site made the browser send.
+
+    A browser adds Basic credentials by itself, also to a form of another site; it says so in `Sec-Fetch-Site` or
+    `Origin`. Programs send neither.
+    """
+    if request.method in {"GET", "HEAD"}:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    foreign = site not in {"same-origin", "none"} if site else origin not in {None, request.host_url.rstrip("/")}
+    if foreign:
+        raise Problem(403, "a write from another site is not taken with Basic credentials")
 
 
 def _digest(text: str) -> bytes:

@@ -104,7 +104,7 @@ def _parse_moment(value: Any) -> Any:
 Moment = Annotated[
     datetime,
     BeforeValidator(_parse_moment),
-    PlainSerializer(stamp, return_type=str),
+    PlainSerializer(stamp, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A time with an offset (RFC 3339), kept and shown in UTC."""
@@ -113,7 +113,7 @@ Moment = Annotated[
 class Page(Body):
     """Where a list goes on, and how much of it is answered."""
 
-    cursor: Annotated[str | None, Field(max_length=200, description="`next` of the page before")] = None
+    cursor: Annotated[Line | None, Field(max_length=200, description="`next` of the page before")] = None
     limit: Annotated[int, Field(strict=False, ge=1, le=200)] = 50
 
 

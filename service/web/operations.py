@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+import structlog
 from flask import Flask, Response, g, request
 from pydantic import BaseModel
 from werkzeug.datastructures import Headers
@@ -26,6 +27,8 @@ from service.web.problems import Problem, invalid
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+
+log = structlog.get_logger(__name__)
 
 F = TypeVar("F", bound=Callable[..., "Answer"])
 _MARK = "__operation__"
@@ -198,7 +201,10 @@ def _view(mark: Operation, method: Callable[..., Answer]) -> Callable[..., Respo
             arguments["query"] = query
         if mark.body is not None and (mark.body_required or _has_body()):
             arguments["body"] = _read_body(mark)
-        return method(Call(principal, request.headers), **arguments).response()
+        answer = method(Call(principal, request.headers), **arguments)
+        if mark.method != "GET":
+            log.info("done", operation=mark.name, principal=principal.name, path=request.path, status=answer.status)
+        return answer.response()
 
     return view
 

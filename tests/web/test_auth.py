@@ -294,6 +294,18 @@ def test_a_viewer_may_read_and_no_more(application, clock, providers):
     assert vera.delete("/api/v1/service-providers/other").status_code == 403
 
 
+def test_a_write_that_another_site_makes_a_browser_send_is_refused(application):
+    foreign = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+    own = [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}]
+    path = "/api/v1/identity-providers/nowhere/pause"
+    for headers in [*foreign, {"Origin": "null"}]:
+        assert status(application, basic("admin", PASSWORD), path, "POST", headers=headers) == 403
+        assert status(application, f"Bearer {ADMIN_TOKEN}", path, "POST", headers=headers) == 404
+        assert status(application, basic("admin", PASSWORD), headers=headers) == 200
+    for headers in own:
+        assert status(application, basic("admin", PASSWORD), path, "POST", headers=headers) == 404
+
+
 def test_many_at_once_with_the_same_password(application):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: status(application, basic("admin", PASSWORD)), range(16)))
