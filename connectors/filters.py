@@ -25,3 +25,8 @@ def resource_url(endpoint: str, identifier: str) -> str:
     """The URL of one resource; the identifier is escaped, so that it stays one path segment."""
     path, mark, query = endpoint.partition("?")
     return f"{path.rstrip('/')}/{quote(identifier, safe='@:')}{mark}{query}"
+
+
+def page_url(endpoint: str, start: int, count: int) -> str:
+    """The URL of one page of a list; `start` counts from 1 (RFC 7644 section 3.4.2.4)."""
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}startIndex={start}&count={count}"

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from connectors.connector import Exchanges, Probe, Settings, Task
 from connectors.errors import Misconfigured
 from connectors.metadata import metadata_problems
-from connectors.profile import Profile, UnknownProfile, load
+from connectors.profile import BadProfile, Profile, UnknownProfile, load, parse_overrides
 from connectors.scim2_settings import PROPERTIES
 from connectors.scim_access import access_problems, admission
 from connectors.scim_calls import Calls
@@ -34,7 +35,8 @@ class Scim2:
     def provision(self, task: Task, settings: Settings) -> Exchanges:
         """Bring the target to the task's state; see `connectors.connector.Connector`."""
         kind = UserWork if task.entity_type == "user" else GroupWork
-        work = kind(task, settings, _profile(settings))
+        access = admission(settings, task.remembered, task.now, nonce=f"{task.random.getrandbits(128):032x}")
+        work = kind(task, settings, Calls(access=access, profile=_profile(settings), now=task.now))
         if task.operation == "delete":
             return (yield from work.delete())
         if task.link is None:
@@ -52,14 +54,27 @@ class Scim2:
         free = [known for known in PROPERTIES if known.key != "scim2-authentication-mode"]
         problems = [*metadata_problems(free, settings), *access_problems(settings)]
         try:
-            load(settings.profile)
-        except UnknownProfile as error:
-            problems.append(("profile", str(error)))
+            _profile(settings)
+        except Misconfigured as error:
+            problems.append((error.setting or "profile", error.message))
         return problems
 
 
 def _profile(settings: Settings) -> Profile:
+    """The target's profile with the administrator's overrides. Raises Misconfigured."""
     try:
-        return load(settings.profile)
+        return _overridden(
+            settings.profile, settings.get("scim2-profile-overrides"), settings.get("scim2-deprovisioning")
+        )
     except UnknownProfile as error:
         raise Misconfigured(str(error), setting="profile") from error
+    except BadProfile as error:
+        raise Misconfigured(str(error), setting="scim2-profile-overrides") from error
+
+
+@lru_cache(maxsize=256)
+def _overridden(name: str, text: str, deprovisioning: str) -> Profile:
+    overrides = parse_overrides(text)
+    if deprovisioning and isinstance(overrides.setdefault("user", {}), dict):
+        overrides["user"]["delete"] = deprovisioning
+    return load(name, overrides)

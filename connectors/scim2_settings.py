@@ -92,6 +92,13 @@ _IN_ORDER = (
         description="Put in front of names at the target, as DOMAIN/name",
     ),
     Property(
+        key="scim2-deprovisioning",
+        display_name="Deprovisioning",
+        description="What takes a user away at the target; without it the target's profile decides",
+        type="option",
+        options=("delete", "deactivate", "nothing"),
+    ),
+    Property(
         key="scim2-enable-pwd-provisioning",
         display_name="Enable Password Provisioning",
         description="Send passwords that requests carry, and the default one when an account is created without",
@@ -102,6 +109,12 @@ _IN_ORDER = (
         "scim2-default-pwd",
         "Default Password",
         "For accounts that are created without a password; never sent with an update",
+    ),
+    Property(
+        key="scim2-profile-overrides",
+        display_name="Profile Overrides",
+        description="Single keys in which the target differs from its profile, in TOML: [patch], then members = 50",
+        type="text",
     ),
 )
 

@@ -142,10 +142,9 @@ class Calls:
         purpose: str,
         *,
         secrets: tuple[str, ...] = (),
-        etag: str | None = None,
     ) -> Talk[Answer]:
-        """Replace, only if the version still is `etag` when one is given."""
-        return self._call("PUT", url, purpose, body=resource, secrets=secrets, etag=etag)
+        """Replace."""
+        return self._call("PUT", url, purpose, body=resource, secrets=secrets)
 
     def patch(
         self,
@@ -174,12 +173,14 @@ class Calls:
         secrets: tuple[str, ...] = (),
         etag: str | None = None,
     ) -> Talk[Answer]:
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        self._check_size(content, purpose)
         access = yield from self.access.admit()
         request = Request(
             method=method,
             url=url,
             headers=self._headers(access, etag, has_body=body is not None),
-            body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+            body=content,
             safe=safe,
             purpose=purpose,
             secrets=(*access.secrets, *secrets),
@@ -194,6 +195,11 @@ class Calls:
         answer = Answer(request, reply, _json_object(reply))
         self._raise_for_all(answer)
         return answer
+
+    def _check_size(self, content: bytes | None, purpose: str) -> None:
+        most = self.profile.limits.body
+        if content is not None and 0 < most < len(content):
+            raise TargetRefused(f"{purpose}: {len(content)} bytes are more than the target takes ({most})")
 
     def _headers(self, access: Access, etag: str | None, *, has_body: bool) -> dict[str, str]:
         kind = self.profile.http.media_type

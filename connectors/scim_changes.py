@@ -10,15 +10,37 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.profile import Patch
+
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 Operation = dict[str, Any]
 _NO_CHANGE = frozenset({"schemas", "id", "meta", "members", "password"})
 
 
-def patch_message(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The body of a PATCH."""
-    return {"schemas": [PATCH_SCHEMA], "Operations": list(operations)}
+def patch_message(operations: Sequence[Operation], ways: Patch) -> dict[str, Any]:
+    """The body of a PATCH, spelled as the target reads it."""
+    spelled = [_spelled(operation, ways) for operation in operations]
+    return {"schemas": [PATCH_SCHEMA], "Operations": spelled}
+
+
+def pathless(operations: Sequence[Operation], after: Mapping[str, Any]) -> list[Operation]:
+    """The same changes without paths: one `replace` with an object, and the removals, which need one.
+
+    RFC 7644 section 3.5.2.3: the attributes in the object are replaced, so complex ones are given whole.
+    """
+    values: dict[str, Any] = {}
+    for operation in operations:
+        if operation["op"] == "remove":
+            continue
+        schema, _, attribute = operation["path"].rpartition(":")
+        name = attribute.partition(".")[0]
+        if schema:
+            values.setdefault(schema, {})[name] = after[schema][name]
+        else:
+            values[name] = after.get(name, operation["value"])
+    removals = [operation for operation in operations if operation["op"] == "remove"]
+    return [*([{"op": "replace", "value": values}] if values else []), *removals]
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Operation]:
@@ -77,6 +99,23 @@ def batches(operations: Sequence[Operation], size: int) -> Iterator[list[Operati
     """The operations in order, at most `size` at a time."""
     for start in range(0, len(operations), size):
         yield list(operations[start : start + size])
+
+
+def _spelled(operation: Operation, ways: Patch) -> Operation:
+    spelled = dict(operation)
+    if ways.capitals:
+        spelled["op"] = operation["op"].capitalize()
+    if ways.boolean_words and "value" in operation:
+        spelled["value"] = _words(operation["value"])
+    return spelled
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _words(item) for key, item in value.items()}
+    return [_words(item) for item in value] if isinstance(value, list) else value
 
 
 def _changed(path: str, before: Any, after: Any, joint: str = "") -> Iterator[Operation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,27 +21,38 @@ class GroupWork(Work):
     def _members(self) -> tuple[Member, ...]:
         return self.task.membership.current if self.task.membership is not None else ()
 
+    def _values(self, members: Iterable[Member]) -> list[dict[str, str]]:
+        return member_values(members, self.profile.members)
+
     @property
     def _at_once(self) -> int:
         return self.profile.patch.members
 
+    @property
+    def _knows_changes(self) -> bool:
+        membership = self.task.membership
+        return membership is None or (membership.added is not None and membership.removed is not None)
+
     def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The image with as many members as one request may hold."""
         first = self._members[: self._at_once]
-        return (self.resource | {"members": member_values(first)} if first else self.resource), ()
+        return (self.resource | {"members": self._values(first)} if first else self.resource), ()
 
     def unsent_members(self) -> list[Change]:
         """The members that the creation could not hold."""
         return [Change(add=True, member=member) for member in self._members[self._at_once :]]
 
-    def write(self, link: Link) -> Talk[Written]:
+    def write_known(self, link: Link) -> Talk[Written]:
         """Changes by PATCH where they are known; else PUT of the whole group, or its members compared and changed."""
         membership, ways = self.task.membership, self.profile.group
-        known = membership is not None and membership.added is not None and membership.removed is not None
         put, patch = partial(self._put, link), partial(self._patch, link)
         if membership is None:
             return (yield from self.either(patch, partial(self._put_as_read, link)))
-        if ways.modify == "put" or (not known and ways.replace == "put" and len(self._members) <= self._at_once):
+        if (
+            ways.modify == "put"
+            or self.known.patch is False
+            or (not self._knows_changes and ways.replace == "put" and len(self._members) <= self._at_once)
+        ):
             return (yield from self.either(put, patch))
         return (yield from self.either(patch, put))
 
@@ -53,7 +64,7 @@ class GroupWork(Work):
 
     def _put(self, link: Link) -> Talk[Written]:
         # RFC 7644 section 3.5.1: an attribute that a PUT leaves out may be cleared, so the members are always in it.
-        return self.put(link, self.resource | {"members": member_values(self._members)})
+        return self.put(link, self.resource | {"members": self._values(self._members)})
 
     def _put_as_read(self, link: Link) -> Talk[Written]:
         """PUT with the members that the group has: they are not ours to say."""
@@ -67,13 +78,22 @@ class GroupWork(Work):
         changes = yield from self._changes(url)
         yield from change_members(self.calls, url, changes)
         # A version before the members changed is no version any more.
-        return Written(sent=written.sent or bool(changes), etag=None if changes else written.etag)
+        etag = None if changes else written.etag
+        return Written(sent=written.sent or bool(changes), etag=etag, warnings=self._unseen())
+
+    def _unseen(self) -> tuple[str, ...]:
+        """What to say where the target does not tell who is in a group."""
+        if self.profile.members.readable or self._knows_changes:
+            return ()
+        return ("the target does not tell a group's members: who else is in it was left there",)
 
     def _changes(self, url: str) -> Talk[list[Change]]:
         membership = self.task.membership
         if membership is None:
             return []
         if membership.added is None or membership.removed is None:
+            if not self.profile.members.readable:
+                return [Change(add=True, member=member) for member in membership.current]
             read = (yield from self.calls.get(url, "read the members")).expect()
             return differences(membership.current, read.data)
         removed = [Change(add=False, member=member) for member in membership.removed]

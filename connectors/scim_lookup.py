@@ -1,13 +1,17 @@
-"""Finding an account or group that exists at a SCIM target already, by filter (RFC 7644 section 3.4.2)."""
+"""Finding an account or group that exists at a SCIM target already (RFC 7644 section 3.4.2).
+
+By filter, one attribute after the other; where the target cannot filter, by listing everything. Whatever is found is
+compared here: a target that ignores a filter answers with all it has, and must not link us to a stranger.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.errors import TargetConflict, TargetUnavailable
-from connectors.filters import equals, search_url
+from connectors.errors import TargetConflict, TargetRefused, TargetUnavailable
+from connectors.filters import equals, page_url, search_url
 from connectors.scim_calls import Answer, Calls, Talk
 
 
@@ -23,34 +27,63 @@ class Found:
 def look_up(calls: Calls, endpoint: str, wanted: Mapping[str, Any], name: str) -> Talk[Found | None]:
     """The one resource with our externalId, else the one of the same name; None when there is none.
 
-    `name` is the naming attribute. Raises TargetConflict when more than one matches. A target that cannot filter by one
-    of the two is asked by the other.
+    `name` is the naming attribute. Raises TargetConflict when more than one matches. A target that refuses to filter by
+    one attribute is asked by the next.
     """
-    for attribute in ("externalId", name):
-        value = str(wanted.get(attribute) or "")
+    ways = calls.profile.filter
+    searched = ways.users if name == "userName" else ways.groups
+    values = {attribute: str(wanted.get(attribute) or "") for attribute in searched}
+    everything = None if ways.supported else (yield from _list_all(calls, endpoint))
+    for attribute, value in values.items():
         if not value:
             continue
-        answer = yield from calls.get(search_url(endpoint, equals(attribute, value)), f"look up by {attribute}")
-        matches = _matches(answer, attribute, value)
-        if len(matches) > 1:
-            raise TargetConflict(
-                f"look up by {attribute}: {len(matches)} resources at the target have the {attribute} `{value}`"
-            )
-        if matches:
-            return _found(matches[0], str(wanted.get("externalId") or ""))
+        if everything is None:
+            condition = equals(ways.names.get(attribute, attribute), value)
+            answer = yield from calls.get(search_url(endpoint, condition), f"look up by {attribute}")
+            found = _one(_resources(answer), attribute, value)
+        else:
+            found = _one(everything, attribute, value)
+        if found is not None:
+            external = str(wanted.get("externalId") or "")
+            return Found(str(found["id"]), bool(external) and str(found.get("externalId")) == external, found)
     return None
 
 
-def _matches(answer: Answer, attribute: str, value: str) -> list[Mapping[str, Any]]:
-    """The resources that have the value; a target that ignores the filter answers with all it has."""
+def _list_all(calls: Calls, endpoint: str) -> Talk[list[Mapping[str, Any]]]:
+    """Everything at the endpoint, page by page. Raises TargetRefused when there is too much of it."""
+    ways = calls.profile.filter
+    found: dict[str, Mapping[str, Any]] = {}
+    while True:
+        answer = yield from calls.get(page_url(endpoint, len(found) + 1, ways.page), "list what exists")
+        page = {str(one["id"]): one for one in _resources(answer)}
+        if page.keys() <= found.keys():
+            return list(found.values())
+        found |= page
+        total = answer.data.get("totalResults")
+        if isinstance(total, int) and len(found) >= total:
+            return list(found.values())
+        if len(found) >= ways.most:
+            raise TargetRefused(f"list what exists: more than {ways.most} resources, and the target cannot search")
+
+
+def _resources(answer: Answer) -> list[Mapping[str, Any]]:
     if not answer.good:
         return []
     if answer.reply.truncated:
         raise TargetUnavailable(f"{answer.request.purpose}: the answer is too large to be read", status=answer.status)
     resources = answer.data.get("Resources")
     listed = resources if isinstance(resources, list) else [answer.data]
-    found = {str(one["id"]): one for one in listed if isinstance(one, Mapping) and one.get("id") not in (None, "")}
-    return [one for one in found.values() if _equal(attribute, one.get(attribute), value)]
+    return [one for one in listed if isinstance(one, Mapping) and one.get("id") not in (None, "")]
+
+
+def _one(resources: Iterable[Mapping[str, Any]], attribute: str, value: str) -> Mapping[str, Any] | None:
+    """The resource that has the value. Raises TargetConflict when several have."""
+    found = {str(one["id"]): one for one in resources if _equal(attribute, one.get(attribute), value)}
+    if len(found) > 1:
+        raise TargetConflict(
+            f"look up by {attribute}: {len(found)} resources at the target have the {attribute} `{value}`"
+        )
+    return next(iter(found.values()), None)
 
 
 def _equal(attribute: str, found: Any, value: str) -> bool:
@@ -58,7 +91,3 @@ def _equal(attribute: str, found: Any, value: str) -> bool:
     if attribute == "externalId":
         return str(found) == value
     return str(found).casefold() == value.casefold()
-
-
-def _found(resource: Mapping[str, Any], external: str) -> Found:
-    return Found(str(resource["id"]), bool(external) and str(resource.get("externalId")) == external, resource)

@@ -13,6 +13,7 @@ from typing import Any
 from connectors.connector import Member
 from connectors.errors import TargetRefused
 from connectors.filters import element
+from connectors.profile import Members, Profile
 from connectors.scim_calls import Answer, Calls, Talk, Vanished
 from connectors.scim_changes import Operation, patch_message
 from connectors.scim_payload import member_values
@@ -48,33 +49,49 @@ def change_members(calls: Calls, url: str, changes: Sequence[Change]) -> Talk[No
 
     Raises Vanished, Unsupported, and TargetRefused when members were not accepted (after all others were sent).
     """
-    limits = calls.profile.patch
     sending = _Sending(calls, url)
-    for batch in _batches(changes, limits.members, limits.operations):
+    for batch in _batches(changes, calls.profile):
         yield from sending.send(batch)
     if sending.refused:
         raise sending.refusal(len(changes))
 
 
-def operations(changes: Iterable[Change]) -> list[Operation]:
-    """The PATCH operations of a batch: one per removal, since a value list with `remove` empties some groups."""
+def operations(changes: Sequence[Change], ways: Members) -> list[Operation]:
+    """The PATCH operations of a batch, in the target's dialect."""
     removed = [change.member for change in changes if not change.add]
     added = [change.member for change in changes if change.add]
-    removals: list[Operation] = [{"op": "remove", "path": element("members", one.identifier)} for one in removed]
-    if not added:
-        return removals
-    return [*removals, {"op": "add", "path": "members", "value": member_values(added)}]
+    return [*_removals(removed, ways), *_additions(added, ways)]
 
 
-def _batches(changes: Sequence[Change], members: int, most_operations: int) -> Iterator[list[Change]]:
+def _removals(removed: Sequence[Member], ways: Members) -> list[Operation]:
+    """One operation per member: a list of values with `remove` empties the whole group at targets that ignore it."""
+    if ways.remove == "filter":
+        return [{"op": "remove", "path": element("members", one.identifier)} for one in removed]
+    values = [{"value": one.identifier} for one in removed]
+    return [{"op": "remove", "path": "members", "value": values}] if values else []
+
+
+def _additions(added: Sequence[Member], ways: Members) -> list[Operation]:
+    values = member_values(added, ways)
+    if not values:
+        return []
+    if ways.add == "list":
+        return [{"op": "add", "path": "members", "value": values}]
+    wrapped: Operation = {"op": "add", "value": {"members": values}}
+    return [wrapped if ways.add == "pathless" else {**wrapped, "path": "members"}]
+
+
+def _batches(changes: Sequence[Change], profile: Profile) -> Iterator[list[Change]]:
     """Removals first; each batch within both limits (all additions together are one operation)."""
+    members, most_operations = profile.patch.members, profile.patch.operations
     removals = [change for change in changes if not change.add]
     additions = [change for change in changes if change.add]
-    size = min(members, most_operations)
+    size = min(members, most_operations) if profile.members.remove == "filter" else members
     while len(removals) > size:
         yield removals[:size]
         removals = removals[size:]
-    room = members - len(removals) if len(removals) < most_operations else 0
+    full = profile.members.remove == "filter" and len(removals) >= most_operations
+    room = 0 if full else members - len(removals)
     if removals or additions:
         yield [*removals, *additions[:room]]
     for start in range(room, len(additions), members):
@@ -94,7 +111,9 @@ class _Sending:
     def send(self, batch: Sequence[Change]) -> Talk[None]:
         """Send a batch, and its halves when it is refused."""
         purpose = f"change {len(batch)} members" if len(batch) > 1 else "change one member"
-        answer = yield from self.calls.patch(self.url, patch_message(operations(batch)), purpose)
+        profile = self.calls.profile
+        message = patch_message(operations(batch, profile.members), profile.patch)
+        answer = yield from self.calls.patch(self.url, message, purpose)
         if answer.good:
             self.accepted += len(batch)
             return

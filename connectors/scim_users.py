@@ -9,7 +9,7 @@ from typing import Any
 from connectors.connector import Exchanges, Link, Provisioned
 from connectors.filters import resource_url
 from connectors.scim_calls import Talk
-from connectors.scim_changes import Operation, patch_message
+from connectors.scim_changes import Operation, patch_message, pathless
 from connectors.scim_work import Work, Written
 
 
@@ -25,12 +25,18 @@ class UserWork(Work):
         password = self.task.password or self.settings.get("scim2-default-pwd")
         return self._body(password if self._passwords else "")
 
-    def write(self, link: Link) -> Talk[Written]:
+    @property
+    def expected_missing(self) -> bool:
+        """A disabled user, where the target hides those."""
+        return self.profile.user.inactive_is_missing and self.resource.get("active") is False
+
+    def write_known(self, link: Link) -> Talk[Written]:
         """PUT or PATCH as the profile says; an update never carries a password that was not given."""
         ways = self.profile.user
         put = partial(self._put, link)
         patch = partial(self._patch, link)
-        if (ways.replace if self.task.operation == "replace" else ways.modify) == "put":
+        way = ways.replace if self.task.operation == "replace" else ways.modify
+        if way == "put" or self.known.patch is False:
             return (yield from self.either(put, patch))
         return (yield from self.either(patch, put))
 
@@ -46,7 +52,9 @@ class UserWork(Work):
     def _deactivate(self, identifier: str) -> Exchanges:
         operation: Operation = {"op": "replace", "path": "active", "value": False}
         url = resource_url(self.endpoint, identifier)
-        answer = yield from self.calls.patch(url, patch_message([operation]), "deactivate the user")
+        operations = [operation] if self.profile.patch.paths else pathless([operation], {"active": False})
+        message = patch_message(operations, self.profile.patch)
+        answer = yield from self.calls.patch(url, message, "deactivate the user")
         if answer.unsupported:
             answer = yield from self.calls.put(url, {**self.resource, "active": False}, "deactivate the user")
         if answer.missing:

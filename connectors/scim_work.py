@@ -15,21 +15,33 @@ from typing import Any
 from connectors.connector import Exchanges, Link, Outcome, Progress, Provisioned, Settings, Task
 from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from connectors.filters import resource_url
-from connectors.profile import Profile
-from connectors.scim_access import admission
+from connectors.profile import Profile, Shape
 from connectors.scim_calls import Answer, Calls, Talk, Unsupported, Vanished
-from connectors.scim_changes import Operation, batches, changes, everything, patch_message, paths, relevant, touched
+from connectors.scim_changes import (
+    Operation,
+    batches,
+    changes,
+    everything,
+    patch_message,
+    pathless,
+    paths,
+    relevant,
+    touched,
+)
+from connectors.scim_discovery import NOTHING_SAID, Offers, no_patch, offers
 from connectors.scim_lookup import Found, look_up
 from connectors.scim_members import Change, change_members
 from connectors.scim_payload import naming_attribute, wanted
+from connectors.scim_shape import shaped
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an update did: whether anything was sent, and the resource's version after it."""
+    """What an update did: whether anything was sent, the resource's version after it, what people should know."""
 
     sent: bool
     etag: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,8 @@ class Work(ABC):
 
     task: Task
     settings: Settings
-    profile: Profile
+    calls: Calls
+    known: Offers = NOTHING_SAID
 
     # -- what users and groups do differently -------------------------------------------------------------------------
 
@@ -47,8 +60,8 @@ class Work(ABC):
         """The body that creates the resource, and the secrets in it."""
 
     @abstractmethod
-    def write(self, link: Link) -> Talk[Written]:
-        """Bring the resource to the wanted state. Raises Vanished when it is gone."""
+    def write_known(self, link: Link) -> Talk[Written]:
+        """Bring the resource to the wanted state, knowing what the target can do. Raises Vanished when it is gone."""
 
     @abstractmethod
     def remove(self, identifier: str) -> Exchanges:
@@ -60,22 +73,23 @@ class Work(ABC):
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def calls(self) -> Calls:
-        """The conversation with the target."""
-        nonce = f"{self.task.random.getrandbits(128):032x}"
-        access = admission(self.settings, self.task.remembered, self.task.now, nonce)
-        return Calls(access=access, profile=self.profile, now=self.task.now)
+    @property
+    def profile(self) -> Profile:
+        """The target's ways."""
+        return self.calls.profile
 
     @cached_property
     def resource(self) -> dict[str, Any]:
         """The state that the target should have."""
-        return wanted(self.task, self.settings)
+        shape: Shape = self.profile.user if self.task.entity_type == "user" else self.profile.group
+        return shaped(wanted(self.task, self.settings), shape)
 
     @cached_property
     def endpoint(self) -> str:
         """The URL of the collection. Raises Misconfigured when none is set."""
         key = "scim2-user-ep" if self.task.entity_type == "user" else "scim2-group-ep"
+        if self.task.entity_type == "group" and not self.profile.group.supported:
+            raise Misconfigured("the target's profile says that it has no groups", setting=key)
         if not self.settings.get(key):
             raise Misconfigured(f"a {self.kind} cannot be provisioned: no endpoint is set", setting=key)
         return self.settings.get(key)
@@ -90,10 +104,16 @@ class Work(ABC):
         """What the entity is called at the target."""
         return str(self.resource[naming_attribute(self.task)])
 
-    def done(self, outcome: Outcome, identifier: str, etag: str | None) -> Provisioned:
+    def done(self, outcome: Outcome, identifier: str, etag: str | None, warnings: tuple[str, ...] = ()) -> Provisioned:
         """The target has the wanted state."""
-        active = self.resource.get("active") is not False
-        return Provisioned(outcome=outcome, identifier=identifier, delivered=self.resource, etag=etag, active=active)
+        return Provisioned(
+            outcome=outcome,
+            identifier=identifier,
+            delivered=self.resource,
+            etag=etag,
+            active=self.resource.get("active") is not False,
+            warnings=warnings,
+        )
 
     # -- create -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +183,7 @@ class Work(ABC):
             written = yield from whole.write(Link(found.identifier))
         except Vanished as error:
             raise TargetUnavailable(f"link the {self.kind}: it was found and then was gone") from error
-        return self.done(outcome, found.identifier, written.etag)
+        return self.done(outcome, found.identifier, written.etag, written.warnings)
 
     # -- update -------------------------------------------------------------------------------------------------------
 
@@ -172,21 +192,29 @@ class Work(ABC):
         try:
             written = yield from self.write(link)
         except Vanished:
+            if self.expected_missing:
+                return self.done("unchanged", link.identifier, None)
             return (yield from self.create("recreated"))
         if written.sent:
-            return self.done("updated", link.identifier, written.etag)
+            return self.done("updated", link.identifier, written.etag, written.warnings)
         made = self.task.operation == "create" and any(one.method == "POST" for one in self.task.unfinished)
         return self.done("created" if made else "unchanged", link.identifier, link.etag)
+
+    def write(self, link: Link) -> Talk[Written]:
+        """Bring the resource to the wanted state. Raises Vanished when it is gone."""
+        known = yield from offers(self.calls, self.settings.get("scim2-user-ep"), self.task.remembered)
+        return (yield from replace(self, known=known).write_known(link))
+
+    @property
+    def expected_missing(self) -> bool:
+        """Whether the target is known to hide what we want to be disabled."""
+        return False
 
     def put(self, link: Link, body: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> Talk[Written]:
         """Replace the resource. Raises Vanished, Unsupported."""
         url, purpose = resource_url(self.endpoint, link.identifier), f"replace the {self.kind}"
-        answer = yield from self.calls.put(url, body, purpose, secrets=secrets, etag=self._version(link.etag))
-        if answer.status == 412:
-            read = (yield from self.calls.get(url, f"read the {self.kind}, which has changed")).expect()
-            answer = yield from self.calls.put(url, body, purpose, secrets=secrets, etag=self._version(read.etag))
-        if answer.status == 412:
-            raise TargetUnavailable(f"{purpose}: it changed while it was being written", status=412)
+        # Without a version: a whole image overwrites whatever somebody else has changed meanwhile.
+        answer = yield from self.calls.put(url, body, purpose, secrets=secrets)
         return Written(sent=True, etag=answer.expect().etag)
 
     def patch(self, link: Link, extra: tuple[Operation, ...] = (), secrets: tuple[str, ...] = ()) -> Talk[Written]:
@@ -204,17 +232,19 @@ class Work(ABC):
         if read.missing:
             raise Vanished
         operations = [*self._differences(read, link), *extra]
-        written = yield from self._send(url, operations, secrets, self._version(read.etag))
+        # Without a version: some targets compare even their own as if it could never match (RFC 9110 section 8.8.3.2).
+        written = yield from self._send(url, operations, secrets, None)
         if written is None:
-            raise TargetUnavailable(f"change the {self.kind}: it changed while it was being written", status=412)
+            raise TargetUnavailable(f"change the {self.kind}: the target demands another version", status=412)
         return written
 
     def either(self, first: Callable[[], Talk[Written]], second: Callable[[], Talk[Written]]) -> Talk[Written]:
         """Write the first way, and the second way where the target does not know the method of the first."""
         try:
             return (yield from first())
-        except Unsupported:
-            pass
+        except Unsupported as error:
+            if error.answer.request.method == "PATCH":
+                yield no_patch(self.known, self.profile.discovery)
         try:
             return (yield from second())
         except Unsupported as error:
@@ -230,18 +260,24 @@ class Work(ABC):
         self, url: str, operations: list[Operation], secrets: tuple[str, ...], etag: str | None
     ) -> Talk[Written | None]:
         """PATCH in as many messages as the profile demands; None when the resource is not what was expected (412)."""
-        version: str | None = None
-        for batch in batches(operations, self.profile.patch.operations):
-            purpose = f"change the {self.kind}"
-            answer = yield from self.calls.patch(url, patch_message(batch), purpose, secrets=secrets, etag=etag)
+        ways, version = self.profile.patch, None
+        spoken = operations if ways.paths else pathless(operations, self.resource)
+        for batch in batches(spoken, ways.operations):
+            message, purpose = patch_message(batch, ways), f"change the {self.kind}"
+            answer = yield from self.calls.patch(url, message, purpose, secrets=secrets, etag=etag)
             if answer.status == 412:
                 return None
             version = answer.expect().etag
-            etag = self._version(version)
+            etag = None  # only the first message meets the state that was known
         return Written(sent=bool(operations), etag=version)
 
     def _version(self, etag: str | None) -> str | None:
-        return etag if self.profile.user.etags else None
+        """The version to demand: a user's, where the profile and the target's configuration have nothing against it.
+
+        A group's changes with every member; its changes are computed from our own memberships anyway.
+        """
+        wanted_here = self.kind == "user" and self.profile.user.etags and self.known.etag is not False
+        return etag if wanted_here else None
 
     # -- delete -------------------------------------------------------------------------------------------------------
 

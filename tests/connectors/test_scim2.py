@@ -17,7 +17,7 @@ from connectors.errors import (
     TargetUnavailable,
 )
 from connectors.scim2 import Scim2
-from connectors.scim_payload import wanted
+from connectors.scim_payload import CORE_USER, wanted
 from tests.support.driving import Driven, drive, listed, reply, run, scim_error
 from tests.support.tasks import ALICE, ENTERPRISE, NOW, group_task, members, settings, unanswered, user_task
 
@@ -818,6 +818,9 @@ def test_every_secret_setting_is_confidential():
 # -- connection test --------------------------------------------------------------------------------------------------
 
 
+SILENT = (reply(404), reply(404))
+
+
 def probed(*replies, at=TARGET):
     requests, findings = drive(Scim2().probe(at, {}, NOW), replies)
     assert all(request.safe and request.method == "GET" for request in requests)
@@ -826,10 +829,12 @@ def probed(*replies, at=TARGET):
 
 def test_a_connection_test_reads_the_configuration_and_one_of_each():
     requests, findings = probed(
-        reply(200, {"patch": {"supported": True}, "bulk": {"supported": False}}), listed(), listed()
+        reply(200, {"patch": {"supported": True}, "bulk": {"supported": False}}), *SILENT, listed(), listed()
     )
     assert [request.url for request in requests] == [
         "https://target.test/scim/ServiceProviderConfig",
+        "https://target.test/scim/ResourceTypes",
+        "https://target.test/scim/Schemas",
         f"{USERS}?startIndex=1&count=1",
         f"{GROUPS}?startIndex=1&count=1",
     ]
@@ -838,14 +843,35 @@ def test_a_connection_test_reads_the_configuration_and_one_of_each():
     assert "the credentials are accepted" in findings[1].message
 
 
+def test_a_connection_test_says_what_the_target_asks_for():
+    types = listed({"name": "User", "schema": CORE_USER, "schemaExtensions": []}, {"name": "Group"})
+    emails = {"name": "emails", "required": True, "subAttributes": [{"name": "value", "required": True}]}
+    ids = {"name": "id", "required": True, "mutability": "readOnly"}
+    schemas = listed({"id": CORE_USER, "attributes": [{"name": "userName", "required": True}, emails, ids, 7]}, {})
+    _, findings = probed(reply(200, {}), types, schemas, listed(), listed())
+    assert [finding.message for finding in findings[1:4]] == [
+        "read the resource types: `User`, `Group`",
+        "read the resource types: users have no enterprise extension",
+        "read the schemas: a user must have emails, emails.value, userName",
+    ]
+
+
+def test_a_connection_test_remembers_what_the_target_can_do():
+    answers = [reply(200, {"patch": {"supported": "False"}, "etag": {"supported": True}}), *SILENT, listed(), listed()]
+    remembered = run(Scim2().probe(TARGET, {}, NOW), answers).remembered
+    assert [(step.key, step.value, step.ttl) for step in remembered] == [
+        ("scim2-discovery", {"patch": False, "etag": True}, timedelta(hours=24))
+    ]
+
+
 def test_a_connection_test_says_that_the_credentials_are_rejected():
-    _, findings = probed(reply(200, {}), reply(401), reply(401))
+    _, findings = probed(reply(200, {}), *SILENT, reply(401), reply(401))
     assert [finding.good for finding in findings] == [True, False, False]
     assert "401" in findings[1].message
 
 
 def test_a_target_without_configuration_may_still_be_good():
-    _, findings = probed(reply(404), listed(), listed())
+    _, findings = probed(reply(404), *SILENT, listed(), listed())
     assert all(finding.good for finding in findings)
 
 
@@ -857,11 +883,13 @@ def test_a_target_without_configuration_may_still_be_good():
     ],
 )
 def test_a_scim_1_server_is_noticed(answer):
-    _, findings = probed(answer, listed(), listed())
+    _, findings = probed(answer, *SILENT, listed(), listed())
     assert not findings[0].good
     assert "use the connector `scim`" in findings[0].message
 
 
 def test_an_endpoint_that_is_no_scim_list_is_told():
-    _, findings = probed(reply(404), reply(200, {"hello": "world"}), reply(200, "<html>", content_type="text/html"))
+    _, findings = probed(
+        reply(404), *SILENT, reply(200, {"hello": "world"}), reply(200, "<html>", content_type="text/html")
+    )
     assert [finding.good for finding in findings] == [True, False, False]

@@ -1,11 +1,9 @@
 """The SCIM 2.0 connector against a real server that others wrote (scim2-server), over the real sender."""
 
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
-from connectors import profile, scim2
 from connectors.connector import Link, Member, Membership
 from connectors.errors import CredentialsRejected, TargetConflict, TargetThrottled, TargetUnavailable
 from connectors.http import Sender, Transport
@@ -263,19 +261,32 @@ def stale_memory(at):
     return driven.remembered[0].value
 
 
-def test_versions_are_sent_where_the_profile_asks_for_them(target, provision, monkeypatch):
-    with_etags = profile.load("generic", {"user": {"etags": True}})
-    monkeypatch.setattr(scim2, "load", lambda name: with_etags)
+def test_a_change_by_somebody_else_is_noticed_by_its_version_and_put_right(target, provision):
     created = provision(user_task())
     changed = provision(user_task("modify", attributes={**ALICE, "title": "a"}, link=link_of(created)))
     assert target.arrived[-1].headers["if-match"] == created.etag
-    # Somebody else has changed the account meanwhile: our version is stale, the change is computed anew from a read.
-    provision(user_task("modify", attributes={**ALICE, "title": "b"}, link=link_of(changed)))
-    stale = replace(link_of(changed), delivered={**changed.delivered, "title": "a"})
-    again = provision(user_task("modify", attributes={**ALICE, "title": "c"}, link=stale))
-    assert again.outcome == "updated"
-    assert only(target.users)["title"] == "c"
+    somebody = {**ALICE, "title": "theirs", "nickName": "theirs", "active": False}
+    provision(user_task("replace", attributes=somebody, link=link_of(changed)))
+    again = provision(user_task("modify", attributes={**ALICE, "title": "b"}, link=link_of(changed)))
     assert [call.split(" ")[0] for call in target.calls[-3:]] == ["PATCH", "GET", "PATCH"]
-    stale = replace(stale, etag=created.etag)
-    assert provision(user_task("replace", link=stale)).outcome == "updated"
-    assert [call.split(" ")[0] for call in target.calls[-3:]] == ["PUT", "GET", "PUT"]
+    stored = only(target.users)
+    assert again.outcome == "updated"
+    assert (stored["title"], stored["active"], stored["nickName"]) == ("b", True, "theirs")
+
+
+def test_versions_are_not_sent_where_the_profile_forbids_them(target, provision):
+    target.more = {"scim2-profile-overrides": "[user]\netags = false"}
+    created = provision(user_task())
+    provision(user_task("modify", attributes={**ALICE, "title": "a"}, link=link_of(created)))
+    assert "if-match" not in target.arrived[-1].headers
+
+
+def test_a_user_is_deactivated_where_the_setting_says_so(target, provision):
+    target.more = {"scim2-deprovisioning": "deactivate"}
+    created = provision(user_task())
+    gone = provision(user_task("delete", link=link_of(created)))
+    assert (gone.outcome, gone.active, gone.delivered["active"]) == ("deactivated", False, False)
+    assert only(target.users)["active"] is False
+    back = provision(user_task("modify", link=Link(gone.identifier, gone.delivered, gone.etag, active=False)))
+    assert (back.outcome, back.active) == ("updated", True)
+    assert only(target.users)["active"] is True

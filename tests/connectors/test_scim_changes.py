@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scim2_models import EnterpriseUser, PatchOp, User
 
-from connectors.scim_changes import batches, changes, everything, patch_message, relevant, touched
+from connectors.profile import load
+from connectors.scim_changes import batches, changes, everything, patch_message, pathless, relevant, touched
 from tests.support.tasks import ENTERPRISE
 
 TEXT = st.text(st.characters(whitelist_categories=("L", "N", "P", "S")), min_size=1, max_size=8)
@@ -16,6 +18,7 @@ TEXT = st.text(st.characters(whitelist_categories=("L", "N", "P", "S")), min_siz
 Person = User[EnterpriseUser]
 PersonPatch = PatchOp[Person]
 ADDRESSES = [f"{name}@example.com" for name in "abcdé"]
+GENERIC = load("generic").patch
 FEW = hypothesis_settings(max_examples=50, deadline=None)
 
 
@@ -60,7 +63,7 @@ def patched(resource, operations):
     """Apply operations as somebody else's implementation of RFC 7644 does."""
     user = Person.model_validate(copy.deepcopy(resource))
     if operations:
-        PersonPatch.model_validate(patch_message(operations)).patch(user)
+        PersonPatch.model_validate(patch_message(operations, GENERIC)).patch(user)
     return normal(user.model_dump())
 
 
@@ -68,6 +71,14 @@ def patched(resource, operations):
 @given(RESOURCES, RESOURCES)
 def test_the_changes_turn_one_state_into_the_other(before, after):
     assert patched(before, changes(before, after)) == normal(after)
+
+
+@FEW
+@given(RESOURCES, RESOURCES)
+def test_the_changes_do_the_same_without_paths(before, after):
+    operations = pathless(changes(before, after), after)
+    assert all("path" not in one for one in operations if one["op"] != "remove")
+    assert patched(before, operations) == normal(after)
 
 
 @FEW
@@ -138,6 +149,26 @@ def test_what_others_set_at_the_target_stays(there, after):
 )
 def test_each_change_is_one_operation(before, after, expected):
     assert changes(before, after) == expected
+
+
+def test_a_change_is_spelled_as_the_target_reads_it():
+    ways = replace(GENERIC, capitals=True, boolean_words=True)
+    operations = [
+        {"op": "replace", "path": "active", "value": False},
+        {"op": "add", "path": "emails", "value": [{"value": "a", "primary": True}]},
+        {"op": "remove", "path": "title"},
+    ]
+    assert patch_message(operations, ways)["Operations"] == [
+        {"op": "Replace", "path": "active", "value": "False"},
+        {"op": "Add", "path": "emails", "value": [{"value": "a", "primary": "True"}]},
+        {"op": "Remove", "path": "title"},
+    ]
+    assert operations[0]["value"] is False
+
+
+def test_a_password_goes_without_a_path_too():
+    operations = [{"op": "replace", "path": "password", "value": "p"}]
+    assert pathless(operations, {"userName": "a"}) == [{"op": "replace", "value": {"password": "p"}}]
 
 
 def test_what_was_touched_is_read_from_paths_and_values():

@@ -1,5 +1,6 @@
 import pytest
 
+from connectors.profile import load
 from connectors.scim_payload import CORE_GROUP, CORE_USER, member_values, nested, stored_name, wanted
 from tests.support.tasks import ALICE, ENTERPRISE, group_task, members, settings, user_task
 
@@ -133,4 +134,7 @@ def test_a_mapped_boolean_is_one(value):
 
 
 def test_members_carry_what_targets_ask_for():
-    assert member_values(members(1)) == [{"value": "m1", "type": "User", "display": "user1"}]
+    everything = load("generic").members
+    assert member_values(members(1), everything) == [{"value": "m1", "type": "User", "display": "user1"}]
+    bare = load("generic", {"members": {"type": False, "display": False}}).members
+    assert member_values(members(1), bare) == [{"value": "m1"}]

@@ -50,6 +50,8 @@ class ScimTarget:
     #: Statuses to answer the next requests with, instead of serving them.
     answer_with: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     token: str = TOKEN
+    #: Further settings of the connector.
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def users_url(self) -> str:
@@ -67,6 +69,7 @@ class ScimTarget:
             "scim2-access-token": self.token,
             "scim2-user-ep": self.users_url,
             "scim2-group-ep": self.groups_url,
+            **self.more,
         }
 
     @property
