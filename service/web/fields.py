@@ -117,22 +117,22 @@ class Page(Body):
     limit: Annotated[int, Field(strict=False, ge=1, le=200)] = 50
 
 
-def checked(model: type[Model], value: Any, *, prefix: str = "") -> Model:
+def checked(model: type[Model], value: Any) -> Model:
     """The model of a value. Raises `Problem` 422 with every field that is wrong."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise problem_of(error, prefix=prefix) from error
+        raise problem_of(error) from error
 
 
-def problem_of(error: ValidationError, *, prefix: str = "") -> Problem:
+def problem_of(error: ValidationError) -> Problem:
     """The fields that a model found wrong."""
-    return invalid((field_path(one["loc"], prefix), _message(one)) for one in error.errors(include_url=False)[:100])
+    return invalid((field_path(one["loc"]), _message(one)) for one in error.errors(include_url=False)[:100])
 
 
-def field_path(parts: Iterable[str | int], prefix: str = "") -> str:
+def field_path(parts: Iterable[str | int]) -> str:
     """A path such as `outboundProvisioning[0].identityProvider`."""
-    path = prefix
+    path = ""
     for part in parts:
         if isinstance(part, int):
             path += f"[{part}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -24,14 +24,14 @@ DeliveryState = Literal[
 ]
 RequestState = Literal["pending", "failed", "cancelled", "refused", "delivered", "nothing-to-do"]
 
-assert set(DeliveryState.__args__) == {*FINAL_STATES, *OPEN_STATES}  # type: ignore[attr-defined]
+assert set(get_args(DeliveryState)) == {*FINAL_STATES, *OPEN_STATES}
 
 
 class EntityBody(Body):
     """The user or group that a request is about; `id` may replace `name` for one that exists."""
 
     type: Literal["user", "group"]
-    id: Annotated[EntityLine | None, Field()] = None
+    id: EntityLine | None = None
     name: EntityLine | None = None
     domain: Annotated[Name | None, Field(description="user store domain; the service provider's own by default")] = None
     attributes: Annotated[dict[str, Any] | None, Field(description="a SCIM 2.0 resource")] = None

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,9 +21,10 @@ from service.providers import (
     ServiceProvider,
 )
 from service.store import configuration
-from service.store.database import Database
 from service.store.models import ConnectorRow, ConnectorSecretRow, IdentityProviderRow, RememberedRow
 from service.store.secrets import SecretKeyError, Vault
+from tests.support.databases import migrated, sqlite_url
+from tests.support.postgresql import server
 
 NOW = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 VAULT = Vault(os.urandom(32))
@@ -42,12 +45,17 @@ ACME = IdentityProvider(
 )
 
 
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'sluice.db'}")
-    database.migrate()
-    yield database
-    database.close()
+@pytest.fixture(scope="module")
+def postgresql():
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    url = sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    with migrated(url) as database:
+        yield database
 
 
 @pytest.fixture
@@ -64,9 +72,12 @@ def test_an_identity_provider_reads_as_it_was_written_but_for_its_secrets(databa
     assert replace(stored, connectors=ACME.connectors) == ACME
 
 
-def test_a_secret_is_nowhere_in_the_database_in_clear(database, acme, tmp_path):
-    database.close()
-    assert not any(b"s3cret" in file.read_bytes() for file in tmp_path.iterdir())
+def test_a_secret_is_nowhere_in_the_database_in_clear(tmp_path):
+    with migrated(sqlite_url(tmp_path)) as database, database.transaction() as tx:
+        configuration.create_identity_provider(tx, SEALS, ACME, NOW)
+    files = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert any(b"Acme" in content for content in files)
+    assert not any(b"s3cret" in content for content in files)
 
 
 def test_the_settings_of_a_connector_hold_the_opened_secrets(database, acme):
@@ -263,3 +274,52 @@ def test_pausing_is_a_write_of_its_own(database, acme):
         assert configuration.set_paused(tx, "acme", paused=True, now=NOW).version == 2
         assert configuration.set_paused(tx, "acme", paused=True, now=NOW).version == 2
         assert configuration.update_identity_provider(tx, SEALS, "acme", ACME, NOW).paused
+
+
+def at_once(*actions):
+    """What each action answered or raised, begun together."""
+    barrier = threading.Barrier(len(actions))
+
+    def run(action):
+        barrier.wait()
+        try:
+            return action()
+        except configuration.ConfigurationError as error:
+            return error
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def test_of_many_who_take_a_name_at_once_one_gets_it(database):
+    def create():
+        with database.transaction() as tx:
+            return configuration.create_service_provider(tx, ServiceProvider(name="Portal"), NOW)
+
+    found = at_once(*[create] * 6)
+    assert sorted(type(one).__name__ for one in found) == ["NameTaken"] * 5 + ["ServiceProvider"]
+
+
+def test_an_identity_provider_is_never_deleted_under_a_new_row(database, acme):
+    def use():
+        with database.transaction() as tx:
+            return configuration.create_service_provider(tx, PORTAL, NOW)
+
+    def remove():
+        with database.transaction() as tx:
+            return configuration.delete_identity_provider(tx, "acme")
+
+    used, removed = at_once(use, remove)
+    kinds = {type(used).__name__, type(removed).__name__}
+    assert kinds in ({"ServiceProvider", "InUse"}, {"Invalid", "int"})
+
+
+def test_writes_of_one_provider_at_once_are_all_counted(database, acme):
+    def write():
+        with database.transaction() as tx:
+            stored = configuration.get_identity_provider(tx, "acme", lock=True)
+            return configuration.update_identity_provider(tx, SEALS, "acme", replace(ACME, enabled=False), NOW), stored
+
+    found = at_once(*[write] * 5)
+    assert sorted(written.version for written, _ in found) == [2, 3, 4, 5, 6]
+    assert all(written.version == stored.version + 1 for written, stored in found)

@@ -3,21 +3,29 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from service.config import Settings
 from service.providers import ServiceProvider
 from service.store import configuration, tokens, users
-from service.store.database import Database
+from service.store.models import TokenRow
+from tests.support.databases import migrated, sqlite_url
+from tests.support.postgresql import server
 
 NOW = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'sluice.db'}")
-    database.migrate()
-    yield database
-    database.close()
+@pytest.fixture(scope="module")
+def postgresql():
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    url = sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    with migrated(url) as database:
+        yield database
 
 
 def make(tx, *, expires_at=None, provider=None):
@@ -26,7 +34,7 @@ def make(tx, *, expires_at=None, provider=None):
     )
 
 
-def test_a_token_is_found_by_its_text_and_kept_as_a_hash(database, tmp_path):
+def test_a_token_is_found_by_its_text_and_kept_as_a_hash(database):
     with database.transaction() as tx:
         token, text = make(tx)
     with database.read() as tx:
@@ -34,8 +42,8 @@ def test_a_token_is_found_by_its_text_and_kept_as_a_hash(database, tmp_path):
         assert tokens.by_text(tx, text + "x") is None
     assert text.startswith("slc_")
     assert len(text) == 4 + 43
-    database.close()
-    assert not any(text.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    with database.read() as tx:
+        assert text not in str([vars(row) for row in tx.scalars(select(TokenRow))])
 
 
 def test_a_token_ends_by_revocation_and_by_time(database):
