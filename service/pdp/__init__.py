@@ -27,6 +27,8 @@ The way through, a file per step:
 
 from service.pdp.context import AttributeSource
 from service.pdp.errors import PolicyError, PolicyErrors, RequestError
+from service.pdp.explain import Explanation
+from service.pdp.explain import Node as ExplanationNode
 from service.pdp.limits import DEFAULT_LIMITS, Limits
 from service.pdp.loading import (
     DENY_OVERRIDES,
@@ -78,6 +80,8 @@ __all__ = [
     "Decider",
     "Decision",
     "Erring",
+    "Explanation",
+    "ExplanationNode",
     "Limits",
     "MissingAttribute",
     "Obligation",

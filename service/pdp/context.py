@@ -45,7 +45,7 @@ class MissingAttributeError(EvaluationError):
 class Context:
     """Everything that one individual decision may look at."""
 
-    __slots__ = ("_bags", "_source", "_variables", "limits", "now", "request", "sent")
+    __slots__ = ("_applications", "_bags", "_source", "_variables", "limits", "now", "request", "sent")
 
     def __init__(self, request: Request, now: datetime, source: AttributeSource | None, limits: Limits) -> None:
         self.request = request
@@ -56,6 +56,7 @@ class Context:
         self._source = source
         self._bags: dict[AttributeKey, Bag | EvaluationError] = {}
         self._variables: dict[object, Any] = {}
+        self._applications = 0
 
     def bag(self, key: AttributeKey, data_type: DataType) -> Bag:
         """All values of one attribute, in the order of the request; empty when there is none.
@@ -75,6 +76,16 @@ class Context:
         if isinstance(found, EvaluationError):
             raise found
         return found
+
+    def spend(self, applications: int) -> None:
+        """Count applications of functions to elements of bags: two large bags make very many.
+
+        Raises `EvaluationError` when the decision has had more than its limit.
+        """
+        self._applications += applications
+        if self._applications > self.limits.applications:
+            most = self.limits.applications
+            raise EvaluationError(f"more than {most} applications of functions to elements of bags")
 
     def variable(self, variable: object, evaluate: Callable[["Context"], Any]) -> Any:
         """The value of a variable, evaluated when it is first needed and kept for the decision.

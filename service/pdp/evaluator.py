@@ -39,7 +39,7 @@ from service.pdp.outcome import (
     Outcome,
     failed,
 )
-from service.pdp.response import Advice, Decider, Decision, MissingAttribute, Obligation
+from service.pdp.response import Advice, Assignment, Decider, Decision, MissingAttribute, Obligation
 from service.pdp.selection import selected
 
 
@@ -117,11 +117,15 @@ class Evaluator:
         try:
             if not self.target(rule.target, policy, context):
                 return NOTHING
-            if rule.condition is not None and not self.expression(rule.condition, context):
+            if rule.condition is not None and not self.condition(rule.condition, context):
                 return NOTHING
         except EvaluationError as error:
             return failed(CLOUDED[verdict], who, error)
         return conclude_rule(who, verdict, partial(self.obligations, rule.obligations, context))
+
+    def condition(self, expression: Expression, context: Context) -> bool:
+        """Whether a condition holds (3.0 core, section 7.9). Raises `EvaluationError`."""
+        return bool(self.expression(expression, context))
 
     def target(self, target: Target, policy: Policy | PolicySet, context: Context) -> bool:
         """Whether a target matches (3.0 core, section 7.7). Raises `EvaluationError`.
@@ -175,16 +179,20 @@ class Evaluator:
         for expression in expressions:
             if expression.on is not effect:
                 continue
-            given = tuple(
-                assignment
-                for each in expression.assignments
-                for assignment in assign(each, self.expression(each.expression, context))
-            )
+            given = self.assignments(expression, context)
             if expression.is_advice:
                 advice.append(Advice(expression.id, given))
             else:
                 obligations.append(Obligation(expression.id, given))
         return tuple(obligations), tuple(advice)
+
+    def assignments(self, expression: ObligationExpression, context: Context) -> tuple[Assignment, ...]:
+        """The attributes that go with an obligation or advice. Raises `EvaluationError`."""
+        return tuple(
+            assignment
+            for each in expression.assignments
+            for assignment in assign(each, self.expression(each.expression, context))
+        )
 
 
 def designated(designator: Designator, context: Context) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ second report.
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from lxml import etree
@@ -35,6 +36,7 @@ from service.pdp.model import (
     VariableUse,
 )
 from service.pdp.reports import Reports
+from service.pdp.request import Request
 from service.pdp.xml_input import line_of, local_name, prefixes_of
 from service.pdp.xpath import compile_xpath
 
@@ -64,6 +66,8 @@ class ExpressionReader:
         """What the defaults of the policy that is being read say (3.0 core, section 5.5)."""
         self._deepest = 0
         self._size = 0
+        # Constants ask nothing of the context that they are evaluated in.
+        self._nowhere = Context(Request(), datetime.min.replace(tzinfo=UTC), None, self.limits)
 
     def expression_in(self, parent: etree._Element, scope: Scope) -> Expression | None:
         """Read the one expression of a condition, variable or assignment; None if it is not right."""
@@ -186,13 +190,15 @@ class ExpressionReader:
             self.reports.report(element, f"circular variable: {circle}", "a variable must not depend on itself")
             return None
         variable = self.variable(variable_id, scope)
+        if variable is None:
+            return None
         deepest = depth + scope.heights[variable_id]
         self._deepest = max(self._deepest, deepest)
         if deepest > self.limits.expression_depth:
             hint = "variables count with the levels of their expressions"
             self.reports.report(element, f"expressions are nested deeper than {self.limits.expression_depth}", hint)
             return None
-        return None if variable is None else VariableUse(variable, line_of(element))
+        return VariableUse(variable, line_of(element))
 
     def _apply(self, element: etree._Element, scope: Scope, depth: int) -> Expression | None:
         uri = self.reports.text(element, "FunctionId")
@@ -262,7 +268,7 @@ class ExpressionReader:
                 value = built.function.call(*values)
             else:
                 thunks = [_always(value) for value in values]
-                value = FORMS[built.uri](built, thunks, cast("Context", None))
+                value = FORMS[built.uri](built, thunks, self._nowhere)
         except EvaluationError as error:
             self.reports.report(element, f"this can never be evaluated: {error.message}", "all of it is constant")
             return None

@@ -27,8 +27,8 @@ _BOOLEAN: Final = Type(BOOLEAN)
 _INTEGER: Final = Type(INTEGER)
 _STRING: Final = Type(STRING)
 _XPATH_EXPRESSION: Final = Type(XPATH_EXPRESSION)
-# Two bags of a thousand values each; a higher-order function over larger ones is no policy but an attack.
-MOST_APPLICATIONS: Final = 1_000_000
+# Texts that `map` makes share nothing: many long ones would fill the memory.
+_MOST_CHARACTERS: Final = 10_000_000
 _F1: Final = "urn:oasis:names:tc:xacml:1.0:function:"
 _F3: Final = "urn:oasis:names:tc:xacml:3.0:function:"
 
@@ -57,8 +57,7 @@ def _applications(form: Form, arguments: Sequence[Thunk], context: Context) -> I
     call = _function_of(form).call
     values = [argument(context) for argument in arguments]
     choices = [value if isinstance(value, tuple) else (value,) for value in values]
-    if prod(len(choice) for choice in choices) > MOST_APPLICATIONS:
-        raise EvaluationError(f"more than {MOST_APPLICATIONS} applications of one function to elements of bags")
+    context.spend(prod(len(choice) for choice in choices))
     return (call(*chosen) for chosen in product(*choices))
 
 
@@ -71,7 +70,14 @@ def _all(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
 
 
 def _map(form: Form, arguments: Sequence[Thunk], context: Context) -> tuple[Any, ...]:
-    return tuple(_applications(form, arguments, context))
+    values: list[Any] = []
+    characters = 0
+    for value in _applications(form, arguments, context):
+        values.append(value)
+        characters += len(value) if isinstance(value, str) else 0
+        if characters > _MOST_CHARACTERS:
+            raise EvaluationError(f"map: the strings have more than {_MOST_CHARACTERS} characters in all")
+    return tuple(values)
 
 
 def _all_of_any(form: Form, arguments: Sequence[Thunk], context: Context) -> bool:
@@ -81,8 +87,7 @@ def _all_of_any(form: Form, arguments: Sequence[Thunk], context: Context) -> boo
 
 def _pair(form: Form, arguments: Sequence[Thunk], context: Context) -> tuple[Any, Any, Any]:
     first, second = (argument(context) for argument in arguments)
-    if len(first) * len(second) > MOST_APPLICATIONS:
-        raise EvaluationError(f"more than {MOST_APPLICATIONS} applications of one function to elements of bags")
+    context.spend(len(first) * len(second))
     return _function_of(form).call, first, second
 
 

@@ -26,6 +26,8 @@ class Limits:
     """Size of one request."""
     attributes: int = 10_000
     """Attribute values in one request."""
+    applications: int = 200_000
+    """Times that higher-order functions may apply a function in one decision."""
     decisions: int = 1_000
     """Individual decisions that one request may ask for (Multiple Decision Profile)."""
     content_nodes: int = 20_000

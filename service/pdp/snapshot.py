@@ -12,6 +12,7 @@ from typing import Final
 from service.pdp.context import AttributeSource, Context
 from service.pdp.errors import PROCESSING_ERROR, SYNTAX_ERROR, EvaluationError
 from service.pdp.evaluator import Evaluator
+from service.pdp.explain import ExplainingEvaluator, explanation_of
 from service.pdp.limits import Limits
 from service.pdp.model import Policy, PolicySet
 from service.pdp.multiple import ResourceSource, combined, individual_requests
@@ -91,6 +92,7 @@ class Snapshot:
         now: datetime,
         attributes: AttributeSource | None = None,
         resources: ResourceSource | None = None,
+        explain: bool = False,
     ) -> Response:
         """Decide a request.
 
@@ -99,16 +101,17 @@ class Snapshot:
         what the request lacks: called with category, id, address of the data type and issuer (or None) of an
         attribute, it returns lexical values or None. `resources` expands the scope of a hierarchical resource
         (Multiple Decision Profile, section 2.1): called with a resource id and `Children` or `Descendants`, it
-        returns resource ids, the given one first.
+        returns resource ids, the given one first. With `explain`, every result carries an `Explanation`; without
+        it, none is made.
 
         Never raises: what cannot be decided is Indeterminate, with the reason in its status.
         """
         if request.error is not None:
             results: tuple[Result, ...] = (indeterminate(Status(SYNTAX_ERROR, request.error)),)
         elif request.single:
-            results = (self._result(Context(request, now, attributes, self._limits)),)
+            results = (self._result(Context(request, now, attributes, self._limits), explain=explain),)
         else:
-            results = self._several(request, now, attributes, resources)
+            results = self._several(request, now, attributes, resources, explain=explain)
         return Response(results, self.hash, request.version, request.return_policy_ids)
 
     def plain(self) -> "Snapshot":
@@ -121,6 +124,8 @@ class Snapshot:
         now: datetime,
         attributes: AttributeSource | None,
         resources: ResourceSource | None,
+        *,
+        explain: bool,
     ) -> tuple[Result, ...]:
         try:
             individuals = individual_requests(request, self._limits, resources)
@@ -129,20 +134,33 @@ class Snapshot:
         if not individuals:
             return (indeterminate(Status(SYNTAX_ERROR, "the request asks for no decision")),)
         results = tuple(
-            self._result(Context(each.request, now, attributes, self._limits))._replace(resource_id=each.resource_id)
+            self._result(Context(each.request, now, attributes, self._limits), explain=explain)._replace(
+                resource_id=each.resource_id
+            )
             for each in individuals
         )
         return (combined(results),) if request.combined_decision else results
 
-    def _result(self, context: Context) -> Result:
+    def _result(self, context: Context, *, explain: bool) -> Result:
         try:
+            if explain:
+                return self._explained(context)
             outcome = self._evaluate(context)
         except Exception as error:  # noqa: BLE001 - the last line of defence: an unforeseen error is no Permit
             return indeterminate(Status(PROCESSING_ERROR, f"{type(error).__name__}: {error}"))
-        verdict, *rest = outcome
-        included = context.request.included
-        # Made as a tuple: a named tuple's own constructor takes twice the time, and this is done for every decision.
-        return tuple.__new__(Result, (verdict.decision, *rest, verdict.extent, included, None, None))
+        return _told(outcome, context)
+
+    def _explained(self, context: Context) -> Result:
+        evaluator = ExplainingEvaluator()
+        result = _told(evaluator.roots(self._roots.policies, self._roots.algorithm, context), context)
+        return result._replace(explanation=explanation_of(result, evaluator))
+
+
+def _told(outcome: Outcome, context: Context) -> Result:
+    verdict, *rest = outcome
+    included = context.request.included
+    # Made as a tuple: a named tuple's own constructor takes twice the time, and this is done for every decision.
+    return tuple.__new__(Result, (verdict.decision, *rest, verdict.extent, included, None, None))
 
 
 def indeterminate(status: Status) -> Result:

@@ -56,6 +56,7 @@ class World:
     def __init__(self, random):
         self.random = random
         self.count = 0
+        self.focus = None
 
     def chance(self, probability):
         return self.random.random() < probability
@@ -116,6 +117,8 @@ class World:
         )
 
     def policy(self, version, *, inner=False, reference=False):
+        # Now and then all targets ask for one attribute, as they do where a policy is a table.
+        self.focus = (self.random.choice(CATEGORIES), self.random.choice(IDS)) if self.chance(0.3) else None
         name = self.next_id("policy")
         variables = "".join(self.variable(version, number) for number in range(2))
         rules = "".join(self.rule(version) for _ in range(self.random.choice((0, 1, 2, 3, 7, 12))))
@@ -174,7 +177,12 @@ class World:
             function, value = f"{F1}string-regexp-match", self.random.choice(("r.d", "^b", "e+n$"))
         elif kind == "integer" and self.chance(0.3):
             function = f"{F1}integer-greater-than"
-        designator = self.designator(version, kind, category or self.random.choice(CATEGORIES))
+        if self.focus and not category:
+            kind, function, value = "string", f"{F1}string-equal", self.random.choice(VALUES["string"])
+            asked = f'Category="{self.focus[0]}" AttributeId="{self.focus[1]}" DataType="{XS}string"'
+            designator = f'<AttributeDesignator {asked} MustBePresent="false"/>'
+            return f'<{name} MatchId="{function}">{self.value(kind, value)}{designator}</{name}>'
+        designator = self.designator(version, kind, category)
         return f'<{name} MatchId="{function}">{self.value(kind, value)}{designator}</{name}>'
 
     def value(self, kind, value):

@@ -18,6 +18,8 @@ from service.pdp.functions.signature import (
 
 _XML_SPACE: Final = " \t\n\r"
 _END: Final = -1
+_LONGEST_RESULT: Final = 100_000
+"""A string can be longer in a request, but functions may not double it again and again."""
 
 
 def _normalize_space(text: str) -> str:
@@ -25,11 +27,13 @@ def _normalize_space(text: str) -> str:
 
 
 def _concatenate(*texts: str) -> str:
+    if sum(map(len, texts)) > _LONGEST_RESULT:
+        raise EvaluationError(f"a string grew too long: it has more than {_LONGEST_RESULT} characters")
     return "".join(texts)
 
 
 def _concatenate_uri(*texts: str) -> str:
-    return _checked_uri("".join(texts))
+    return _checked_uri(_concatenate(*texts))
 
 
 def _starts_with(start: str, text: str) -> bool:
