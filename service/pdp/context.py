@@ -45,10 +45,31 @@ class MissingAttributeError(EvaluationError):
 class Context:
     """Everything that one individual decision may look at."""
 
-    __slots__ = ("_applications", "_bags", "_source", "_variables", "limits", "now", "request", "sent")
+    __slots__ = (
+        "_applications",
+        "_bags",
+        "_evaluate",
+        "_source",
+        "_variables",
+        "depth",
+        "limits",
+        "now",
+        "request",
+        "sent",
+    )
 
-    def __init__(self, request: Request, now: datetime, source: AttributeSource | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        request: Request,
+        now: datetime,
+        source: AttributeSource | None,
+        limits: Limits,
+        evaluate: Callable[["Context"], Any] | None = None,
+    ) -> None:
         self.request = request
+        self._evaluate = evaluate
+        self.depth = 0
+        """How many questions of access-permitted this decision is within."""
         self.sent = request.bags
         """What `bag` would answer for attributes that the request has and that were asked for before."""
         self.limits = limits
@@ -86,6 +107,16 @@ class Context:
         if self._applications > self.limits.applications:
             most = self.limits.applications
             raise EvaluationError(f"more than {most} applications of functions to elements of bags")
+
+    def asked_again(self, request: Request) -> Any:
+        """The outcome of another request, at the same time, from the same source, counted to the same limits."""
+        assert self._evaluate is not None
+        inner = Context(request, self.now, self._source, self.limits, self._evaluate)
+        inner.depth = self.depth + 1
+        inner._applications = self._applications
+        outcome = self._evaluate(inner)
+        self._applications = inner._applications
+        return outcome
 
     def variable(self, variable: object, evaluate: Callable[["Context"], Any]) -> Any:
         """The value of a variable, evaluated when it is first needed and kept for the decision.

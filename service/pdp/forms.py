@@ -1,7 +1,8 @@
-"""Functions that decide themselves what to evaluate: `and`, `or`, `n-of`, those that apply functions, XPath.
+"""Functions that decide themselves what to evaluate, or that look into the request.
 
-3.0 core, appendix A.3.5, A.3.12 and A.3.15. Arguments come as callables of the context, so that whatever is not needed
-is not evaluated. `type_of_form` says at load whether the arguments fit.
+`and`, `or`, `n-of` and the functions that apply functions (3.0 core, appendix A.3.5 and A.3.12), XPath (A.3.15) and
+access-permitted (A.3.16). Arguments come as callables of the context, so that whatever is not needed is not
+evaluated. The functions `type_of_…` say at load whether the arguments fit.
 """
 
 import operator
@@ -12,8 +13,9 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, Final
 
+from service.pdp.access import access_permitted
 from service.pdp.context import Context
-from service.pdp.datatypes import BOOLEAN, INTEGER, STRING, XPATH_EXPRESSION, XPathExpression
+from service.pdp.datatypes import ANY_URI, BOOLEAN, INTEGER, STRING, XPATH_EXPRESSION, XPathExpression
 from service.pdp.errors import EvaluationError
 from service.pdp.functions import FUNCTIONS, Function, Type
 from service.pdp.model import Form
@@ -26,6 +28,7 @@ FormCall = Callable[[Form, Sequence[Thunk], Context], Any]
 _BOOLEAN: Final = Type(BOOLEAN)
 _INTEGER: Final = Type(INTEGER)
 _STRING: Final = Type(STRING)
+_ANY_URI: Final = Type(ANY_URI)
 _XPATH_EXPRESSION: Final = Type(XPATH_EXPRESSION)
 # Texts that `map` makes share nothing: many long ones would fill the memory.
 _MOST_CHARACTERS: Final = 10_000_000
@@ -110,6 +113,11 @@ def _xpath_node_match(form: Form, arguments: Sequence[Thunk], context: Context) 
     return node_within(first, second)
 
 
+def _access_permitted(_: Form, arguments: Sequence[Thunk], context: Context) -> bool:
+    category, attributes = (argument(context) for argument in arguments)
+    return access_permitted(category, attributes, context)
+
+
 def _of_request(call: FormCall) -> FormCall:
     """The same function of XACML 1 and 2: its paths are strings, and lead through the whole request."""
 
@@ -155,6 +163,7 @@ _XPATH: Final[Mapping[str, FormCall]] = MappingProxyType(
 CONTEXTUAL: Final[Mapping[str, FormCall]] = MappingProxyType(
     {f"{_F3}{name}": call for name, call in _XPATH.items()}
     | {f"{_F1}{name}": _of_request(call) for name, call in _XPATH.items()}
+    | {f"{_F3}access-permitted": _access_permitted}
 )
 """Functions that look into the request: never evaluated at load, constant or not."""
 FORMS: Final[Mapping[str, FormCall]] = MappingProxyType({**LOGICAL, **HIGHER_ORDER, **CONTEXTUAL})
@@ -211,11 +220,14 @@ def type_of_higher_order(uri: str, function: Function, arguments: Sequence[Type]
 
 
 def type_of_contextual(uri: str, arguments: Sequence[Type]) -> Type:
-    """The type of an XPath function. Raises `FormTypeError`."""
+    """The type of an XPath function or access-permitted. Raises `FormTypeError`."""
+    if uri.endswith("access-permitted"):
+        _check_count(arguments, 2)
+        _check(arguments, [_ANY_URI, _STRING])
+        return _BOOLEAN
     parameter = _STRING if uri.startswith(_F1) else _XPATH_EXPRESSION
     count = 1 if uri.endswith("count") else 2
-    if len(arguments) != count:
-        raise FormTypeError(f"it takes {_count(count)}, not {len(arguments)}")
+    _check_count(arguments, count)
     _check(arguments, [parameter] * count)
     return _INTEGER if uri.endswith("count") else _BOOLEAN
 
@@ -229,9 +241,13 @@ def check_arguments(function: Function, arguments: Sequence[Type]) -> None:
         if len(arguments) < least:
             raise FormTypeError(f"it takes at least {_count(least)}, not {len(arguments)}")
         parameters += [last] * (len(arguments) - len(parameters))
-    elif len(arguments) != len(parameters):
-        raise FormTypeError(f"it takes {_count(len(parameters))}, not {len(arguments)}")
+    _check_count(arguments, len(parameters))
     _check(arguments, parameters)
+
+
+def _check_count(arguments: Sequence[Type], count: int) -> None:
+    if len(arguments) != count:
+        raise FormTypeError(f"it takes {_count(count)}, not {len(arguments)}")
 
 
 def _check(arguments: Sequence[Type], expected: Sequence[Type]) -> None:

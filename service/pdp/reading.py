@@ -67,6 +67,9 @@ class PolicyReader:
         target = self.target(child(element, "Target"))
         rules = [self.rule(each, scope) for each in children(element, "Rule")]
         self._no_duplicate_rules(children(element, "Rule"))
+        self._combiner_parameters(
+            element, "RuleCombinerParameters", "RuleIdRef", _attributes(element, "Rule", "RuleId")
+        )
         obligations = self.obligations(element, scope)
         self.expressions.xpath_version = outer_xpath
         if policy_id is None or algorithm is None:
@@ -95,6 +98,11 @@ class PolicyReader:
         self._set_xpath_version(element, "PolicySetDefaults")
         target = self.target(child(element, "Target"))
         parts = [self._child(each, depth) for each in element if _is_part(each)]
+        for kind in ("Policy", "PolicySet"):
+            inside = _attributes(element, kind, f"{kind}Id") | {
+                (each.text or "").strip() for each in children(element, f"{kind}IdReference")
+            }
+            self._combiner_parameters(element, f"{kind}CombinerParameters", f"{kind}IdRef", inside)
         obligations = self.obligations(element, Scope())
         self.expressions.xpath_version = outer_xpath
         if policy_id is None or algorithm is None:
@@ -272,6 +280,18 @@ class PolicyReader:
                     self.reports.report(version, f"unknown XPath version {quoted(text)}", hint)
                 self.expressions.xpath_version = known or "1.0"
 
+    def _combiner_parameters(self, element: etree._Element, name: str, ref: str, inside: set[str]) -> None:
+        """Check combiner parameters: no algorithm of ours takes any (3.0 core, sections 5.15 to 5.19)."""
+        for parameters in (*children(element, "CombinerParameters"), *children(element, name)):
+            for parameter in children(parameters, "CombinerParameter"):
+                for value in children(parameter, "AttributeValue"):
+                    self.reports.value(value)
+        for parameters in children(element, name):
+            about = parameters.get(ref)
+            if about is not None and about not in inside:
+                hint = f"<{name}> must be about something in the same policy or policy set"
+                self.reports.report(parameters, f"{ref} {quoted(about)} leads nowhere", hint)
+
     def _no_duplicate_rules(self, elements: Iterable[etree._Element]) -> None:
         seen: set[str] = set()
         for element in elements:
@@ -297,6 +317,11 @@ def description(element: etree._Element) -> str:
     """The text of `<Description>`, on one line."""
     found = child(element, "Description")
     return "" if found is None else " ".join((found.text or "").split())
+
+
+def _attributes(element: etree._Element, name: str, attribute: str) -> set[str]:
+    """The values of an attribute of all children of a name."""
+    return {each.get(attribute, "") for each in children(element, name)}
 
 
 def _is_part(element: etree._Element) -> bool:

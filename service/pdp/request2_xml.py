@@ -17,12 +17,14 @@ from service.pdp.request import (
     Request,
     Value,
 )
-from service.pdp.request_walk import InvalidRequestError, check_nodes, required, unexpected
+from service.pdp.request_walk import InvalidRequestError, check_nodes, only, required, unexpected
 from service.pdp.xml_input import line_of, local_name
 
 CONTEXT2: Final = "urn:oasis:names:tc:xacml:2.0:context:schema:os"
 
 _PREFIX: Final = f"{{{CONTEXT2}}}"
+_SUBJECT_NAMES: Final = frozenset({"SubjectCategory"})
+_ATTRIBUTE_NAMES: Final = frozenset({"AttributeId", "DataType", "Issuer"})
 _CATEGORIES: Final = {
     f"{_PREFIX}Subject": SUBJECT,
     f"{_PREFIX}Resource": RESOURCE,
@@ -43,6 +45,7 @@ def read_request2(root: etree._Element, limits: Limits) -> Request:
     merged: dict[str, list[Attribute]] = {}
     resources: list[AttributeGroup] = []
     for element in root:
+        only(element, _SUBJECT_NAMES if element.tag == f"{_PREFIX}Subject" else frozenset())
         category = _CATEGORIES.get(str(element.tag))
         if category is None:
             raise unexpected(element)
@@ -71,6 +74,7 @@ def _attributes(element: etree._Element) -> list[Attribute]:
 
 
 def _attribute(element: etree._Element) -> Attribute:
+    only(element, _ATTRIBUTE_NAMES)
     data_type = required(element, "DataType")
     values = []
     for child in element:

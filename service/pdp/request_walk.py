@@ -23,6 +23,17 @@ def check_nodes(root: etree._Element, limits: Limits) -> None:
             raise RequestError(f"the content has more than {limits.content_text} characters", line_of(root))
 
 
+def only(element: etree._Element, names: frozenset[str]) -> None:
+    """Raise `InvalidRequestError` if an element has an attribute that the schema does not know.
+
+    Those of other namespaces (xml:id, xsi:schemaLocation) are nobody's business.
+    """
+    for name in element.attrib:
+        if name not in names and not str(name).startswith("{"):
+            message = f"line {line_of(element)}: unknown attribute {quoted(str(name))} of <{local_name(element)}>"
+            raise InvalidRequestError(message)
+
+
 def required(element: etree._Element, name: str) -> str:
     """An attribute that the schema requires. Raises `InvalidRequestError`."""
     value = element.get(name)

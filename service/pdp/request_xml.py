@@ -22,7 +22,7 @@ from service.pdp.request import (
     Value,
 )
 from service.pdp.request2_xml import CONTEXT2, read_request2
-from service.pdp.request_walk import InvalidRequestError, check_nodes, required, unexpected
+from service.pdp.request_walk import InvalidRequestError, check_nodes, only, required, unexpected
 from service.pdp.xml_input import XmlError, line_of, namespace, parse_xml
 from service.pdp.xpath import XPATH_VERSIONS
 
@@ -41,6 +41,9 @@ _FLAGS: Final[dict[Any, tuple[bool, bool]]] = {
     for pair in [(("ReturnPolicyIdList", policy_ids), ("CombinedDecision", combined))]
     for first in (True, False)
 }
+_REQUEST_NAMES: Final = frozenset({"ReturnPolicyIdList", "CombinedDecision"})
+_GROUP_NAMES: Final = frozenset({"Category"})
+_ATTRIBUTE_NAMES: Final = frozenset({"AttributeId", "Issuer", "IncludeInResult"})
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _REQUEST: Final = f"{{{CONTEXT3}}}Request"
@@ -140,15 +143,16 @@ def _request(root: etree._Element, limits: Limits) -> Request:
     references: tuple[tuple[str, ...], ...] = ()
     xpath_version = "1.0"
     count = 0
+    only(root, _REQUEST_NAMES)
     for element in root:
         tag = element.tag
-        if tag == _ATTRIBUTES:
-            group = _group(element, limits)
+        if tag == _ATTRIBUTES and not references:
+            group = read_group(element, limits)
             groups.append(group)
             count += sum([len(attribute.values) for attribute in group.attributes])
-        elif tag == _MULTI:
+        elif tag == _MULTI and groups and not references:
             references = tuple(_references(element))
-        elif tag == _DEFAULTS:
+        elif tag == _DEFAULTS and not groups:
             xpath_version = _xpath_version(element)
         else:
             raise unexpected(element)
@@ -165,7 +169,9 @@ def _request(root: etree._Element, limits: Limits) -> Request:
     )
 
 
-def _group(element: etree._Element, limits: Limits) -> AttributeGroup:
+def read_group(element: etree._Element, limits: Limits) -> AttributeGroup:
+    """Read an `<Attributes>`. Raises `InvalidRequestError` and `RequestError`."""
+    only(element, _GROUP_NAMES)
     content: etree._Element | None = None
     attributes: list[Attribute] = []
     for child in element:
@@ -180,6 +186,7 @@ def _group(element: etree._Element, limits: Limits) -> AttributeGroup:
 
 
 def _attribute(element: etree._Element) -> Attribute:
+    only(element, _ATTRIBUTE_NAMES)
     values = []
     for child in element:
         if child.tag != _VALUE:

@@ -109,7 +109,7 @@ class Snapshot:
         if request.error is not None:
             results: tuple[Result, ...] = (indeterminate(Status(SYNTAX_ERROR, request.error)),)
         elif request.single:
-            results = (self._result(Context(request, now, attributes, self._limits), explain=explain),)
+            results = (self._result(Context(request, now, attributes, self._limits, self._evaluate), explain=explain),)
         else:
             results = self._several(request, now, attributes, resources, explain=explain)
         return Response(results, self.hash, request.version, request.return_policy_ids)
@@ -134,9 +134,9 @@ class Snapshot:
         if not individuals:
             return (indeterminate(Status(SYNTAX_ERROR, "the request asks for no decision")),)
         results = tuple(
-            self._result(Context(each.request, now, attributes, self._limits), explain=explain)._replace(
-                resource_id=each.resource_id
-            )
+            self._result(
+                Context(each.request, now, attributes, self._limits, self._evaluate), explain=explain
+            )._replace(resource_id=each.resource_id)
             for each in individuals
         )
         return (combined(results),) if request.combined_decision else results
