@@ -48,14 +48,24 @@ class DecisionApi:
             if not isinstance(value, dict) or "Request" not in value:
                 return self._decide_delivery(call, value)
             media_type = XACML_JSON
-        return Answer(_explained(self._decide(body, media_type)))
+        return Answer(_explained(self._decide(body, media_type, self._now(), explain=True)))
 
     def _decide_delivery(self, call: Call, value: Any) -> Answer:
         wanted = checked(DecisionBody, value)
         provider = wanted.service_provider or RESIDENT
         with request_problems():
             submission = wanted.submission(provider, call.principal.name)
-            return Answer(self._services.outbound.decide(submission, wanted.identity_provider))
+            view = self._services.outbound.decide(submission, wanted.identity_provider)
+        return Answer(view | {"explanation": self._explanation(view)})
+
+    def _explanation(self, view: dict[str, Any]) -> dict[str, Any] | None:
+        """Why: the very request decided again, watched. None when the policies changed meanwhile or were not asked."""
+        if not view["request"] or view["snapshot"] != self._services.policies.current().hash:
+            return None
+        now = datetime.fromisoformat(view["decidedAt"]).astimezone(self._services.settings.zone)
+        response = self._decide(view["request"].encode(), XACML_XML, now, explain=True)
+        same = response.decision.value == view["decision"] and response.snapshot == view["snapshot"]
+        return _tree(response.result) if same else None
 
     @operation(
         "POST",
@@ -69,10 +79,10 @@ class DecisionApi:
     def pdp(self, call: Call, body: bytes) -> Answer:
         """Decide a XACML request, in XML or in the JSON profile; answers in the same."""
         media_type = _media_type(call)
-        response = self._decide(body, media_type)
+        response = self._decide(body, media_type, self._now())
         return Answer(encode_response(response, media_type), media_type=media_type)
 
-    def _decide(self, data: bytes, media_type: str) -> Response:
+    def _decide(self, data: bytes, media_type: str, now: datetime, *, explain: bool = False) -> Response:
         snapshot = self._services.policies.current().snapshot
         if snapshot is None:
             raise Problem(503, "there is no valid snapshot of the policies: see the errors that /readyz tells")
@@ -80,7 +90,7 @@ class DecisionApi:
             request = parse_request(data, media_type)
         except RequestError as error:
             raise Problem(400, f"the XACML request cannot be read: {error}") from error
-        return snapshot.decide(request, now=self._now())
+        return snapshot.decide(request, now=now, explain=explain)
 
     def _now(self) -> datetime:
         return self._services.clock().astimezone(self._services.settings.zone)
@@ -111,7 +121,14 @@ def _result(result: Result) -> dict[str, Any]:
         "obligations": [_obligation(one) for one in result.obligations],
         "advice": [_obligation(one) for one in result.advice],
         "errors": [_erring(one) for one in result.errors],
+        "explanation": _tree(result),
     }
+
+
+def _tree(result: Result) -> dict[str, Any] | None:
+    """Everything that was evaluated, as the engine tells it."""
+    data: dict[str, Any] | None = None if result.explanation is None else result.explanation.as_data()
+    return data
 
 
 def _obligation(one: Obligation | Advice) -> dict[str, Any]:

@@ -139,7 +139,10 @@ class TemplatePage(View):
 
 
 class DecisionAnswer(View):
-    """What the policies say of something that is not done: nothing was stored or sent."""
+    """What the policies say of something that is not done: nothing was stored or sent.
+
+    `explanation` is the tree of everything that was evaluated, null when nothing was.
+    """
 
     decision: str
     policies: list[str]
@@ -147,3 +150,4 @@ class DecisionAnswer(View):
     snapshot: str | None
     status: str | None
     obligations: list[Any]
+    explanation: dict[str, Any] | None

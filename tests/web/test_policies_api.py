@@ -203,4 +203,6 @@ def test_a_decision_explains_itself_and_stores_nothing(api):
         assert (view["decision"], view["policies"], view["rules"]) == ("Permit", ["all"], ["rule-1"])
         assert view["snapshot"] == api.get("/api/v1/policies").json["snapshot"]["hash"]
         assert (view["status"], view["obligations"]) == (None, [])
+        (tree,) = view["explanation"]["tree"]
+        assert (tree["kind"], tree["outcome"], tree["where"]) == ("policy", "Permit", "all.xml:2")
     assert api.get("/api/v1/provisioning-requests").json["items"] == []

@@ -183,6 +183,7 @@ def test_the_policies_can_be_asked_about_a_request_that_is_not_made(api, portal)
     view = response.json
     assert (view["decision"], view["policies"], view["rules"]) == ("Permit", ["all"], ["rule-1"])
     assert "Doe, Jane" in view["request"]
+    assert view["explanation"]["deciders"] == [{"policy": "all", "version": "1.0", "rule": "rule-1"}]
     assert fields(api.post(DECISIONS, request())) == ["identityProvider"]
     assert fields(api.post(DECISIONS, request(identityProvider="nowhere"))) == ["identityProvider"]
     assert api.token(["pdp"]).post(DECISIONS, request(identityProvider="acme")).status_code == 200
