@@ -95,7 +95,6 @@ def loaded(policy):
     try:
         return compile_policies([("p.xml", policy)]), ()
     except PolicyErrors as refusal:
-        assert refusal.errors
         return compile_policies([]), refusal.errors
 
 
