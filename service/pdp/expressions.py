@@ -4,6 +4,7 @@ An expression that is wrong is reported and reads as None; whatever contains it 
 second report.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -35,6 +36,7 @@ from service.pdp.model import (
     Variable,
     VariableUse,
 )
+from service.pdp.regexp import compile_pattern
 from service.pdp.reports import Reports
 from service.pdp.request import Request
 from service.pdp.xml_input import line_of, local_name, prefixes_of
@@ -255,7 +257,22 @@ class ExpressionReader:
         except FormTypeError as error:
             self.reports.report(element, f"{quoted(uri)}: {error}", error.hint)
             return None
+        if not self.fits_pattern(element, uri, arguments):
+            return None
         return self._folded(element, built)
+
+    def fits_pattern(self, element: etree._Element, uri: str, arguments: Sequence[Expression]) -> bool:
+        """Whether a constant regular expression can be run; reports it if not, long before it is first needed."""
+        pattern = _constant(arguments[0]) if uri.endswith("-regexp-match") else None
+        if pattern is None:
+            return True
+        try:
+            compile_pattern(pattern.value)
+        except ValueError as error:
+            hint = "write it as XML Schema part 2, appendix F, says, without back-references"
+            self.reports.report(element, str(error), hint)
+            return False
+        return True
 
     def _folded(self, element: etree._Element, built: Call | Form) -> Expression | None:
         """A function of constants becomes its value; one that fails can never work, so it is refused."""

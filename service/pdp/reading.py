@@ -171,6 +171,8 @@ class PolicyReader:
         if function.result != BOOLEAN_TYPE:
             self.reports.report(element, f"{quoted(uri)} returns a {function.result}", "a match needs a boolean")
             return None
+        if not self.expressions.fits_pattern(element, uri, [value]):
+            return None
         return Match(function, value, bag, line_of(element))
 
     def obligations(self, element: etree._Element, scope: Scope) -> tuple[ObligationExpression, ...]:
