@@ -84,8 +84,9 @@ class Filter:
 class Shape:
     """What the target's resources may hold, by path (`name.givenName`, an extension's URN and a colon).
 
-    `required` gives what stands in when an attribute is missing, as text with other paths in braces; `dropped` is never
-    sent; of a `single` attribute with several values the primary one is sent, else the first.
+    `required` gives what stands in when an attribute is missing, as text with other paths in braces and alternatives
+    behind a bar; `dropped` is never sent; of a `single` attribute with several values the primary one is sent, else the
+    first.
     """
 
     required: Mapping[str, str]

@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.errors import TargetConflict, TargetRefused, TargetUnavailable
 from connectors.filters import equals, page_url, search_url
+from connectors.profile import Filter
 from connectors.scim_calls import Answer, Calls, Talk
 
 
@@ -37,16 +38,21 @@ def look_up(calls: Calls, endpoint: str, wanted: Mapping[str, Any], name: str) -
     for attribute, value in values.items():
         if not value:
             continue
+        searched_as = ways.names.get(attribute, attribute)
         if everything is None:
-            condition = equals(ways.names.get(attribute, attribute), value)
-            answer = yield from calls.get(search_url(endpoint, condition), f"look up by {attribute}")
-            found = _one(_resources(answer), attribute, value)
+            answer = yield from calls.get(search_url(endpoint, equals(searched_as, value)), f"look up by {attribute}")
+            found = _one(_resources(answer), attribute, searched_as, value)
         else:
-            found = _one(everything, attribute, value)
+            found = _one(everything, attribute, searched_as, value)
         if found is not None:
-            external = str(wanted.get("externalId") or "")
-            return Found(str(found["id"]), bool(external) and str(found.get("externalId")) == external, found)
+            return Found(str(found["id"]), _is_ours(found, wanted, ways), found)
     return None
+
+
+def _is_ours(found: Mapping[str, Any], wanted: Mapping[str, Any], ways: Filter) -> bool:
+    external = str(wanted.get("externalId") or "")
+    places = ("externalId", ways.names.get("externalId", "externalId"))
+    return bool(external) and any(str(found.get(place)) == external for place in places)
 
 
 def _list_all(calls: Calls, endpoint: str) -> Talk[list[Mapping[str, Any]]]:
@@ -76,9 +82,17 @@ def _resources(answer: Answer) -> list[Mapping[str, Any]]:
     return [one for one in listed if isinstance(one, Mapping) and one.get("id") not in (None, "")]
 
 
-def _one(resources: Iterable[Mapping[str, Any]], attribute: str, value: str) -> Mapping[str, Any] | None:
-    """The resource that has the value. Raises TargetConflict when several have."""
-    found = {str(one["id"]): one for one in resources if _equal(attribute, one.get(attribute), value)}
+def _one(
+    resources: Iterable[Mapping[str, Any]], attribute: str, searched_as: str, value: str
+) -> Mapping[str, Any] | None:
+    """The resource that has the value, under our name of the attribute or the target's.
+
+    Raises TargetConflict when several have.
+    """
+    having = [
+        one for one in resources if any(_equal(attribute, one.get(name), value) for name in (attribute, searched_as))
+    ]
+    found = {str(one["id"]): one for one in having}
     if len(found) > 1:
         raise TargetConflict(
             f"look up by {attribute}: {len(found)} resources at the target have the {attribute} `{value}`"

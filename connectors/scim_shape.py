@@ -40,12 +40,13 @@ def read(resource: Mapping[str, Any], path: str) -> Any:
 
 
 def _fill(resource: dict[str, Any], path: str, template: str) -> None:
-    """Write what the template says; nothing when all that it refers to is missing."""
-    found = [read(resource, reference) for reference in _REFERENCE.findall(template)]
-    if found and all(value in (None, "") for value in found):
-        return
-    text = _REFERENCE.sub(lambda match: str(read(resource, match[1]) or ""), template)
-    _write(resource, path, " ".join(text.split()))
+    """Write what the first alternative says that has anything to refer to; nothing when none has."""
+    for alternative in template.split("|"):
+        found = [read(resource, reference) for reference in _REFERENCE.findall(alternative)]
+        if not found or any(value not in (None, "") for value in found):
+            text = _REFERENCE.sub(lambda match: str(read(resource, match[1]) or ""), alternative)
+            _write(resource, path, " ".join(text.split()))
+            return
 
 
 def _write(resource: dict[str, Any], path: str, value: Any) -> None:

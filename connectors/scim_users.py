@@ -33,6 +33,8 @@ class UserWork(Work):
     def write_known(self, link: Link) -> Talk[Written]:
         """PUT or PATCH as the profile says; an update never carries a password that was not given."""
         ways = self.profile.user
+        if self.task.operation != "replace" and self.settled(link) and not self._given():
+            return Written(sent=False, etag=link.etag)
         put = partial(self._put, link)
         patch = partial(self._patch, link)
         way = ways.replace if self.task.operation == "replace" else ways.modify

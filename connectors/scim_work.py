@@ -210,6 +210,10 @@ class Work(ABC):
         """Whether the target is known to hide what we want to be disabled."""
         return False
 
+    def settled(self, link: Link) -> bool:
+        """Whether the resource's attributes are known to be as they should be."""
+        return bool(link.delivered) and not self.task.ambiguous and not changes(link.delivered or {}, self.resource)
+
     def put(self, link: Link, body: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> Talk[Written]:
         """Replace the resource. Raises Vanished, Unsupported."""
         url, purpose = resource_url(self.endpoint, link.identifier), f"replace the {self.kind}"

@@ -1,5 +1,7 @@
 import re
+import tomllib
 from datetime import date
+from importlib.resources import files
 
 import pytest
 
@@ -12,6 +14,19 @@ def test_every_profile_loads_and_says_where_its_facts_come_from(name):
     assert origin.source
     assert origin.evidence in {"tried", "documentation"}
     assert date.fromisoformat(origin.checked)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "generic"])
+def test_a_profile_names_only_the_keys_in_which_it_differs(name):
+    folder = files("connectors") / "profiles"
+    generic, own = (tomllib.loads((folder / f"{one}.toml").read_text("utf-8")) for one in ("generic", name))
+    repeated = [
+        f"{section}.{key}"
+        for section, values in own.items()
+        for key, value in values.items()
+        if section != "profile" and generic[section].get(key) == value
+    ]
+    assert repeated == []
 
 
 def test_an_unknown_profile_names_those_that_exist():

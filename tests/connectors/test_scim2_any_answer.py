@@ -1,6 +1,7 @@
 """Whatever a target answers, a task ends: in a confirmation or in an error that says what to do next."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.connector import Link, Membership, Provisioned, Reply, Request
 from connectors.errors import ConnectorError
+from connectors.profile import names
 from connectors.scim2 import Scim2
 from connectors.scim_payload import wanted
 from tests.support.driving import Driven, run
@@ -79,9 +81,10 @@ def ended(task):
 
 
 @hypothesis_settings(max_examples=400, deadline=None)
-@given(st.data(), tasks())
-def test_every_task_ends_in_a_confirmation_or_a_typed_error(data, task):
+@given(st.data(), tasks(), st.sampled_from(names()))
+def test_every_task_ends_in_a_confirmation_or_a_typed_error(data, task, profile):
     driven = Driven()
+    target_settings = replace(TARGET, profile=profile)
 
     def target(request: Request) -> Reply:
         assert len(driven.requests) < FAR_TOO_MANY
@@ -91,7 +94,7 @@ def test_every_task_ends_in_a_confirmation_or_a_typed_error(data, task):
         assert b"the-password" not in (request.body or b"") or "the-password" in request.secrets
         return data.draw(REPLY)
 
-    outcome = ended(lambda: run(Scim2().provision(task, TARGET), target, driven).result)
+    outcome = ended(lambda: run(Scim2().provision(task, target_settings), target, driven).result)
     if isinstance(outcome, ConnectorError):
         assert outcome.message
         assert "the-token" not in outcome.message
