@@ -83,6 +83,10 @@ class ExpressionReader:
         """Whether an element is an expression, by its name."""
         return local_name(element) in _EXPRESSIONS
 
+    def is_bag(self, element: etree._Element) -> bool:
+        """Whether an element is an attribute designator or selector, by its name."""
+        return local_name(element) in {"AttributeDesignator", "AttributeSelector"}
+
     def expression(self, element: etree._Element, scope: Scope, depth: int) -> Expression | None:
         """Read an expression that is nested `depth` deep."""
         self._deepest = max(self._deepest, depth)

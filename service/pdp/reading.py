@@ -152,10 +152,11 @@ class PolicyReader:
 
     def _match(self, element: etree._Element) -> Match | None:
         uri = self.reports.text(element, "MatchId")
-        parts = [part for part in element if self.expressions.is_expression(part)]
-        if uri is None or len(parts) != 2:
+        constants = list(children(element, "AttributeValue"))
+        bags = [part for part in element if self.expressions.is_bag(part)]
+        if uri is None or (len(constants), len(bags)) != (1, 1):  # reported with the structure
             return None
-        value, bag = self.expressions.constant(parts[0]), self.expressions.bag(parts[1])
+        value, bag = self.expressions.constant(constants[0]), self.expressions.bag(bags[0])
         if not self.expressions.known(element, uri):
             return None
         function = applicable_function(uri)

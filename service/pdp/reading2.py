@@ -42,6 +42,10 @@ class ExpressionReader2(ExpressionReader):
         """Whether an element is an expression, by its name."""
         return local_name(element) in _EXPRESSIONS
 
+    def is_bag(self, element: etree._Element) -> bool:
+        """Whether an element is one of the attribute designators or a selector, by its name."""
+        return local_name(element) in {"AttributeSelector", *_CATEGORIES}
+
     def designator(self, element: etree._Element) -> Designator | None:
         """Read one of the four attribute designators (2.0 core, sections 5.37 to 5.40)."""
         category = element.get("SubjectCategory", _CATEGORIES[local_name(element)])
