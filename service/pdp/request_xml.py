@@ -109,9 +109,9 @@ def _quick(root: etree._Element, limits: Limits) -> Request | None:  # noqa: C90
             attributes -= 1
             values = len(element)
             if len(items) == 2:
-                (first, attribute_id), include = items
+                (name, attribute_id), include = items if items[1] == _NOT_INCLUDED else reversed(items)
                 issuer = None
-                if first != "AttributeId" or include != _NOT_INCLUDED:
+                if name != "AttributeId" or include != _NOT_INCLUDED:
                     return None
             else:
                 given: dict[Any, Any] = dict(items)
@@ -158,6 +158,9 @@ def _request(root: etree._Element, limits: Limits) -> Request:
             raise unexpected(element)
     if not groups:
         raise InvalidRequestError("a <Request> needs at least one <Attributes>")
+    names = [group.xml_id for group in groups if group.xml_id is not None]
+    if len(set(names)) < len(names):
+        raise InvalidRequestError("two <Attributes> have the same xml:id")
     if count > limits.attributes:
         raise RequestError(f"the request has {count} attribute values, more than {limits.attributes}")
     return Request(
