@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +50,7 @@ class FlakyTarget:
         self.target = target
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
+        self.idle: set[socket.socket] = set()
         self.released = threading.Event()
         self.waiting = threading.Semaphore(0)
         self._lock = threading.Lock()
@@ -88,13 +89,16 @@ class FlakyTarget:
         self._thread.start()
 
     def down(self) -> None:
-        """Refuse connections."""
+        """Refuse connections, and close those that callers keep open between two requests."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
             server.server_close()
             assert self._thread is not None
             self._thread.join()
+        for connection in tuple(self.idle):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def take(self, asked: Asked) -> Fault | None:
         """Note a request and take the fault that is meant for it."""
@@ -124,7 +128,18 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     flaky: FlakyTarget
 
+    def handle_one_request(self) -> None:
+        self.flaky.idle.add(self.connection)
+        if self.flaky._server is None:
+            self.close_connection = True
+            return
+        try:
+            super().handle_one_request()
+        finally:
+            self.flaky.idle.discard(self.connection)
+
     def _serve(self) -> None:
+        self.flaky.idle.discard(self.connection)
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         fault = self.flaky.take(Asked(self.command, self.path, body))
         what = fault.what if fault is not None else None
