@@ -164,11 +164,15 @@ class Context:
     def _ask(self, key: AttributeKey) -> Iterable[str]:
         assert self._source is not None
         try:
-            return tuple(self._source(*key) or ())
+            found = self._source(*key)
+            values = () if found is None else tuple(found)
         except Exception as error:  # whatever a foreign source raises, the decision is Indeterminate
             raise EvaluationError(
                 f"the source of attribute {quoted(key[1])} failed: {type(error).__name__}: {error}"
             ) from error
+        if isinstance(found, str):
+            raise EvaluationError(f"the source of attribute {quoted(key[1])} gave a text instead of values")
+        return values
 
 
 def parsed(attribute_id: str, data_type: DataType, texts: Iterable[str]) -> Bag:

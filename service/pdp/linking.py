@@ -12,6 +12,9 @@ from service.pdp.errors import PolicyError, quoted
 from service.pdp.limits import Limits
 from service.pdp.model import Policy, PolicySet, Reference
 
+# Looking for a similar id goes over all ids: worth it for a typing error, not for a folder that is half missing.
+_MOST_SUGGESTIONS = 10
+
 
 class Linked(NamedTuple):
     """Policies without references, and everything that was wrong with those."""
@@ -48,6 +51,10 @@ class _Linker:
         if isinstance(policy, Policy):
             self.heights[id(policy)] = self.sizes[id(policy)] = 1
             return policy
+        if id(policy) not in self.done and len(self.under_way) > self.limits.policy_depth:
+            self._too_deep(policy)
+            self.heights[id(policy)] = self.sizes[id(policy)] = 1
+            return policy
         if id(policy) not in self.done:
             self.under_way.append(policy)
             pairs = [(child, self._target_of(child)) for child in policy.children]
@@ -64,13 +71,16 @@ class _Linker:
         height = 1 + max((self.heights[id(child)] for child in new.children), default=0)
         size = 1 + sum(self.sizes[id(child)] for child in new.children)
         if height == self.limits.policy_depth + 1:
-            message = f"policy sets and references are nested deeper than {self.limits.policy_depth}"
-            self.errors.append(PolicyError(policy.file, policy.line, "", message, "use fewer levels"))
+            self._too_deep(policy)
         if size > self.limits.policies:
             message = f"with references followed there are more than {self.limits.policies} policies"
             self.errors.append(PolicyError(policy.file, policy.line, "", message, "refer less often"))
             size = 1  # reported here, not again in every set above
         self.heights[id(new)], self.sizes[id(new)] = height, size
+
+    def _too_deep(self, policy: PolicySet) -> None:
+        message = f"policy sets and references are nested deeper than {self.limits.policy_depth}"
+        self.errors.append(PolicyError(policy.file, policy.line, "", message, "use fewer levels"))
 
     def _target_of(self, child: Policy | PolicySet | Reference) -> Policy | PolicySet | None:
         target = self.resolve(child) if isinstance(child, Reference) else child
@@ -96,7 +106,7 @@ class _Linker:
         known = [name for name, is_set in self.by_name if is_set is reference.to_set]
         if not self.complete:
             return None
-        near = get_close_matches(reference.id, known, n=1)
+        near = get_close_matches(reference.id, known, n=1) if len(self.errors) < _MOST_SUGGESTIONS else []
         hint = f"did you mean {quoted(near[0])}?" if near else "add a file that holds it"
         self._report(reference, f"the reference to {kind} {quoted(reference.id)} leads nowhere", hint)
         return None

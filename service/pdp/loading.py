@@ -70,7 +70,7 @@ def compile_policies(
     linked = link(_policies(documents), _policies(library), limits, complete=not errors)
     if errors or linked.errors:
         raise PolicyErrors([*errors, *linked.errors])
-    roots = Roots(linked.roots, algorithm)
+    roots = Roots(linked.roots, algorithm, (*documents, *library))
     infos = (*_infos(_policies(documents), root=True), *_infos(_policies(library), root=False))
     digest = _hash(algorithm, named_sources, named_references)
     return Snapshot(roots, compiled_evaluation(roots.policies, roots.algorithm), digest, infos, limits)

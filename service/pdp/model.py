@@ -173,7 +173,7 @@ class Rule:
     line: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Policy:
     """`<Policy>` (3.0 core, section 5.14)."""
 
@@ -203,7 +203,7 @@ class Reference:
     path: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class PolicySet:
     """`<PolicySet>` (3.0 core, section 5.2). After linking, `children` holds no `Reference` any more."""
 

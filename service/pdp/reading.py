@@ -7,6 +7,7 @@ with the same reader, changed where 2.0 differs.
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -36,8 +37,9 @@ from service.pdp.xml_input import line_of, local_name, path_of
 from service.pdp.xpath import XPATH_VERSIONS
 
 _EFFECTS: Final = {"Permit": Decision.PERMIT, "Deny": Decision.DENY}
-_VERSION: Final = re.compile(r"\d+(\.\d+)*")
-_VERSION_MATCH: Final = re.compile(r"((\d+|\*)\.)*(\d+|\*|\+)")
+_NUMBER: Final = "[0-9]{1,9}"
+_VERSION: Final = re.compile(rf"{_NUMBER}(\.{_NUMBER})*")
+_VERSION_MATCH: Final = re.compile(rf"(({_NUMBER}|\*)\.)*({_NUMBER}|\*|\+)")
 
 
 class PolicyReader:
@@ -97,7 +99,7 @@ class PolicyReader:
         outer_xpath = self.expressions.xpath_version
         self._set_xpath_version(element, "PolicySetDefaults")
         target = self.target(child(element, "Target"))
-        parts = [self._child(each, depth) for each in element if _is_part(each)]
+        parts = list(self._parts(element, depth))
         for kind in ("Policy", "PolicySet"):
             inside = _attributes(element, kind, f"{kind}Id") | {
                 (each.text or "").strip() for each in children(element, f"{kind}IdReference")
@@ -209,15 +211,21 @@ class PolicyReader:
             attribute_id, element.get("Category"), element.get("Issuer"), expression, line_of(element)
         )
 
-    def _child(self, element: etree._Element, depth: int) -> Policy | PolicySet | Reference | None:
-        name = local_name(element)
-        if name == "Policy":
-            return self.policy(element)
-        if name == "PolicySet":
-            return self.policy_set(element, depth + 1)
-        return self._reference(element, to_set=name == "PolicySetIdReference")
+    def _parts(self, element: etree._Element, depth: int) -> Iterator[Policy | PolicySet | Reference | None]:
+        path = ""
+        references: Counter[str] = Counter()
+        for part in element:
+            name = local_name(part)
+            if name == "Policy":
+                yield self.policy(part)
+            elif name == "PolicySet":
+                yield self.policy_set(part, depth + 1)
+            elif name in {"PolicyIdReference", "PolicySetIdReference"}:
+                references[name] += 1
+                path = path or path_of(element)
+                yield self._reference(part, f"{path}/{name}[{references[name]}]")
 
-    def _reference(self, element: etree._Element, *, to_set: bool) -> Reference | None:
+    def _reference(self, element: etree._Element, path: str) -> Reference | None:
         policy_id = (element.text or "").strip()
         if not policy_id:
             self.reports.report(element, "the reference is empty", "put the id of a policy between the tags")
@@ -227,13 +235,13 @@ class PolicyReader:
         }
         return Reference(
             policy_id,
-            to_set,
+            local_name(element) == "PolicySetIdReference",
             patterns["Version"],
             patterns["EarliestVersion"],
             patterns["LatestVersion"],
             self.reports.file,
             line_of(element),
-            path_of(element),
+            path,
         )
 
     def _version_match(self, element: etree._Element, name: str) -> str | None:
@@ -325,7 +333,3 @@ def description(element: etree._Element) -> str:
 def _attributes(element: etree._Element, name: str, attribute: str) -> set[str]:
     """The values of an attribute of all children of a name."""
     return {each.get(attribute, "") for each in children(element, name)}
-
-
-def _is_part(element: etree._Element) -> bool:
-    return local_name(element) in {"Policy", "PolicySet", "PolicyIdReference", "PolicySetIdReference"}

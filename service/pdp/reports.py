@@ -18,6 +18,10 @@ _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 _NOT_SPACE: Final = re.compile(r"\S")
 
 
+class EnoughErrors(Exception):
+    """A file has so many errors that reading on would tell nobody anything."""
+
+
 class Reports:
     """The errors of one file, and the readers of single attributes and values that report them."""
 
@@ -27,10 +31,10 @@ class Reports:
         self.errors: list[PolicyError] = []
 
     def report(self, element: etree._Element, message: str, hint: str) -> None:
-        """Add an error about an element."""
-        if len(self.errors) < _MOST_ERRORS:
-            line = line_of(element)
-            self.errors.append(PolicyError(self.file, line, path_of(element), message, hint))
+        """Add an error about an element. Raises `EnoughErrors` instead of adding one too many."""
+        if len(self.errors) == _MOST_ERRORS:
+            raise EnoughErrors
+        self.errors.append(PolicyError(self.file, line_of(element), path_of(element), message, hint))
 
     def text(self, element: etree._Element, name: str) -> str | None:
         """An attribute that must not be empty; one that is missing was reported with the structure."""

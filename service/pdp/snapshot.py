@@ -58,6 +58,8 @@ class Roots:
 
     policies: tuple[Policy | PolicySet, ...]
     algorithm: str
+    documents: tuple[object, ...] = ()
+    """The documents that the policies came from, held so that the next snapshot need not read them again."""
 
 
 Evaluate = Callable[[Context], Outcome]

@@ -137,6 +137,27 @@ def test_a_source_that_fails_makes_the_decision_indeterminate():
     assert "directory is down" in result.status.message
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("ann", "gave a text instead of values"),
+        (5, "TypeError"),
+        ([5], "Error"),
+        ((1 / 0 for _ in range(1)), "ZeroDivisionError"),
+    ],
+)
+def test_a_source_that_gives_no_texts_makes_the_decision_indeterminate(answer, message):
+    snapshot = compile_policies([("p.xml", policy("p", rule("r", "Permit", subject_is("ann"))))])
+    request = parse_request(
+        f'<Request xmlns="{NAMESPACE}" ReturnPolicyIdList="false" CombinedDecision="false">'
+        f'<Attributes Category="{SUBJECT}"/></Request>'.encode(),
+        XML,
+    )
+    result = snapshot.decide(request, now=NOW, attributes=lambda *_: answer).result
+    assert result.decision is not Decision.PERMIT
+    assert message in (result.status.message or "Error")
+
+
 def test_the_answer_tells_the_applicable_policies_when_it_was_asked_to():
     snapshot = compile_policies([("p.xml", policy("p", rule("r", "Permit"), version="2.1"))])
     answer = encode_response(snapshot.decide(asking("ann"), now=NOW), XML).decode()

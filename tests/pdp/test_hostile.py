@@ -218,6 +218,30 @@ def test_a_request_for_very_many_decisions_is_indeterminate():
     assert "more than 1000" in result.status.message
 
 
+def test_a_chain_of_thousands_of_references_is_refused():
+    library = [policy_set(f"s-{n}", reference(f"s-{n + 1}", "PolicySet")) for n in range(3_000)]
+    library.append(policy_set("s-3000", policy("p", PERMIT)))
+    with pytest.raises(PolicyErrors, match="nested deeper than 64"):
+        load(library[0], references=library[1:])
+
+
+def test_thousands_of_references_that_lead_nowhere_are_refused():
+    text = policy_set("s", *[reference(f"policy-{n}") for n in range(3_000)])
+    with quickly(), pytest.raises(PolicyErrors, match="leads nowhere"):
+        load(text, references=[policy(f"policies-{n}", PERMIT) for n in range(300)])
+
+
+@pytest.mark.parametrize("part", ["<Rool/>", rule("r", "permit"), rule("r", "Permit", condition(apply("x" * 40)))])
+def test_a_file_that_is_wrong_twenty_thousand_times_is_refused(part):
+    refused(policy("p", part * 20_000))
+
+
+def test_numbers_of_thousands_of_digits_are_no_versions():
+    text = refused(policy("p", PERMIT, version="9" * 5_000), policy_set("s", reference("p", Version="9" * 5_000)))
+    assert "is not made of numbers" in text
+    assert "is no version pattern" in text
+
+
 def test_duplicate_policy_ids_are_refused_and_both_places_named():
     text = refused(policy("p", PERMIT), policy("p", rule("deny", "Deny")))
     assert "1.xml:1: duplicate PolicyId `p` in version `1.0`: the other one is at 0.xml:1" in text

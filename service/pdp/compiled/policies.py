@@ -1,8 +1,8 @@
 """Rules, policies and policy sets as closures."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from service.pdp.combining import POLICY_ALGORITHMS, RULE_ALGORITHMS, Algorithm
 from service.pdp.compiled.expressions import ExpressionCompiler
@@ -26,8 +26,6 @@ from service.pdp.response import Advice, Decider, Decision, Obligation
 Evaluate = Callable[[Context], Outcome]
 DutiesIn = Callable[[Decision, Context], Duties]
 
-# A file that did not change keeps its policies, and they keep their closures, when others are loaded anew.
-_KEPT: Final = 4_096
 _NO_DUTIES: Final[Duties] = ((), ())
 
 
@@ -41,6 +39,10 @@ class Compiled:
         self.applies = applies
 
 
+# A file that did not change keeps its policies, and they keep their closures, when others are loaded anew.
+_HELD: Final[WeakKeyDictionary[Policy | PolicySet, Compiled]] = WeakKeyDictionary()
+
+
 def compiled_evaluation(roots: Sequence[Policy | PolicySet], algorithm: str) -> Evaluate:
     """Root policies as a closure: none, one as itself, or several under a policy set that never shows."""
     if not roots:
@@ -52,9 +54,16 @@ def compiled_evaluation(roots: Sequence[Policy | PolicySet], algorithm: str) -> 
     return _combined([compile_policy(root) for root in roots], facets, chosen)
 
 
-@lru_cache(maxsize=_KEPT)
 def compile_policy(policy: Policy | PolicySet) -> Compiled:
-    """Compile a policy or policy set (3.0 core, sections 7.12 and 7.13)."""
+    """Compile a policy or policy set (3.0 core, sections 7.12 and 7.13), or find it compiled."""
+    compiled = _HELD.get(policy)
+    if compiled is None:
+        compiled = _compile(policy)
+        _HELD[policy] = compiled
+    return compiled
+
+
+def _compile(policy: Policy | PolicySet) -> Compiled:
     compiler = ExpressionCompiler()
     if isinstance(policy, Policy):
         algorithm = RULE_ALGORITHMS[policy.algorithm]
