@@ -17,12 +17,16 @@ encode_response(response, "application/xacml+xml")
 
 The way through, a file per step:
 
-- load: `documents` reads a file (`xml_input`, `grammar`, then `reading`, `reading2` and `expressions`) into
-  the model (`model`); `linking` resolves references; `loading` makes the `snapshot`.
-- ask: `request`, read by `request_xml`, `request2_xml` or `json_profile`.
-- decide: `evaluator` evaluates one policy, `combining` combines, `conclusion` names who decided; `context`
-  is what they may look at, `outcome` what they pass on.
+- load: `documents` reads a file (`xml_input`, `grammar`, then `reading`, `reading2`, `expressions`) into the model
+  (`model`); `linking` resolves references; `loading` makes the `snapshot`, compiled by `compiled`.
+- ask: `request`, read by `request_xml`, `request2_xml` or `json_profile`; `multiple` unfolds one that asks for
+  several decisions.
+- decide: `context` is what a decision may look at, `selection` and `access` what functions may. `evaluator` is the
+  plain evaluator, `combining` combines, `conclusion` names who decided, `outcome` is what they pass on. `compiled`
+  does the same over an index and reports the same; `explain` watches the plain evaluator.
 - answer: `response`, written by `response_xml`, `response2_xml` or `json_response`.
+
+`limits` says how much a policy or request may ask for, `errors` what can go wrong.
 """
 
 from service.pdp.context import AttributeSource

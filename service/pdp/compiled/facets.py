@@ -6,14 +6,14 @@ several facets; each alone is reason enough to pass it over.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from service.pdp.combining import POLICY_ALGORITHMS, RULE_ALGORITHMS
+from service.pdp.combining import Algorithm
 from service.pdp.compiled.targets import EQUALITIES
 from service.pdp.datatypes import DataType
-from service.pdp.model import AllOf, AnyOf, Designator, Match, Policy, PolicySet, Reference, Rule, Target
+from service.pdp.model import AllOf, AnyOf, Designator, Match, Policy, PolicySet, Target
 
 
 class Source(NamedTuple):
@@ -46,39 +46,19 @@ class Facets:
 NO_FACETS = Facets(())
 
 
-def facets_of_rule(rule: Rule, *, xacml2: bool) -> Facets:
-    """The facets of a rule: those of its target."""
-    return _facets_of_target(rule.target, xacml2=xacml2)
-
-
-def facets_of_policy(policy: Policy | PolicySet, *, target_only: bool) -> Facets:
-    """The facets of a policy: those of its target, and one made of its children if it needs one of them.
+def facets_of_policy(policy: Policy | PolicySet, algorithm: Algorithm, own: Facets, children: list[Facets]) -> Facets:
+    """The facets of a policy: `own`, of its target, and one made of its children if it needs one of them.
 
     A policy of which no child is applicable is NotApplicable itself, its target notwithstanding (3.0 core,
-    section 7.12, table 7), unless its algorithm decides by default. An only-one-applicable policy set above asks
-    for targets only: for it, `target_only`, children are no reason to pass a policy over.
+    section 7.12, table 7), unless its algorithm decides by default; or unless it is one of 2.0, where a target in
+    error is Indeterminate whatever is in the policy.
     """
-    own = _facets_of_target(policy.target, xacml2=policy.xacml2)
-    if target_only or (policy.xacml2 and policy.target):  # 2.0: a target in error is Indeterminate whatever is in it
+    if algorithm.has_default or (policy.xacml2 and policy.target):
         return own
-    algorithms = RULE_ALGORITHMS if isinstance(policy, Policy) else POLICY_ALGORITHMS
-    algorithm = algorithms[policy.algorithm]
-    if algorithm.has_default:
-        return own
-    inner = _union(list(_facets_of_children(policy, target_only=algorithm.one_child)))
+    inner = _union(children)
     if inner is None:
         return own
     return Facets((*own.facets, *inner.facets), own.guards | inner.guards)
-
-
-def _facets_of_children(policy: Policy | PolicySet, *, target_only: bool) -> Iterator[Facets]:
-    if isinstance(policy, Policy):
-        for rule in policy.rules:
-            yield facets_of_rule(rule, xacml2=policy.xacml2)
-        return
-    for child in policy.children:
-        if not isinstance(child, Reference):
-            yield facets_of_policy(child, target_only=target_only)
 
 
 def _union(children: list[Facets]) -> Facets | None:
@@ -101,7 +81,8 @@ def rarest(facets: Iterable[Facet], counts: Mapping[Pair, int]) -> Facet:
     return min(facets, key=lambda facet: sum(counts[pair] for pair in facet))
 
 
-def _facets_of_target(target: Target, *, xacml2: bool) -> Facets:
+def facets_of_target(target: Target, *, xacml2: bool) -> Facets:
+    """The facets of a target: one for every `<AnyOf>` that an index can answer."""
     facets = tuple(facet for any_of in target for facet in [_facet(any_of)] if facet is not None)
     if not xacml2 or len(target) == 1 or not facets:
         return Facets(facets)

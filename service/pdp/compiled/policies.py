@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from service.pdp.combining import POLICY_ALGORITHMS, RULE_ALGORITHMS, Algorithm
 from service.pdp.compiled.expressions import ExpressionCompiler
-from service.pdp.compiled.facets import Facets, facets_of_policy, facets_of_rule
+from service.pdp.compiled.facets import Facets, facets_of_policy, facets_of_target
 from service.pdp.compiled.index import build_index
 from service.pdp.compiled.targets import Test, compile_target
 from service.pdp.conclusion import Duties, assign, conclude, conclude_rule
@@ -30,13 +30,16 @@ _NO_DUTIES: Final[Duties] = ((), ())
 
 
 class Compiled:
-    """A rule, policy or policy set as a child of a combining algorithm."""
+    """A rule, policy or policy set as a child of a combining algorithm, and what the index may know of it."""
 
-    __slots__ = ("applies", "evaluate")
+    __slots__ = ("applies", "evaluate", "facets", "target_facets")
 
-    def __init__(self, evaluate: Evaluate, applies: Test) -> None:
+    def __init__(self, evaluate: Evaluate, applies: Test, target_facets: Facets, facets: Facets) -> None:
         self.evaluate = evaluate
         self.applies = applies
+        self.target_facets = target_facets
+        """Those of its target alone: all that an algorithm may use which looks at targets first."""
+        self.facets = facets
 
 
 # A file that did not change keeps its policies, and they keep their closures, when others are loaded anew.
@@ -50,8 +53,7 @@ def compiled_evaluation(roots: Sequence[Policy | PolicySet], algorithm: str) -> 
     if len(roots) == 1:
         return compile_policy(roots[0]).evaluate
     chosen = POLICY_ALGORITHMS[algorithm]
-    facets = [facets_of_policy(root, target_only=chosen.one_child) for root in roots]
-    return _combined([compile_policy(root) for root in roots], facets, chosen)
+    return _combined([compile_policy(root) for root in roots], chosen)
 
 
 def compile_policy(policy: Policy | PolicySet) -> Compiled:
@@ -68,16 +70,21 @@ def _compile(policy: Policy | PolicySet) -> Compiled:
     if isinstance(policy, Policy):
         algorithm = RULE_ALGORITHMS[policy.algorithm]
         children = [_rule(rule, policy, compiler) for rule in policy.rules]
-        facets = [facets_of_rule(rule, xacml2=policy.xacml2) for rule in policy.rules]
     else:
         algorithm = POLICY_ALGORITHMS[policy.algorithm]
-        inner = [child for child in policy.children if not isinstance(child, Reference)]
-        children = [compile_policy(child) for child in inner]
-        facets = [facets_of_policy(child, target_only=algorithm.one_child) for child in inner]
+        children = [compile_policy(child) for child in policy.children if not isinstance(child, Reference)]
     target = compile_target(policy.target, xacml2=policy.xacml2)
-    combined = _combined(children, facets, algorithm)
+    own = facets_of_target(policy.target, xacml2=policy.xacml2)
+    facets = facets_of_policy(policy, algorithm, own, _facets(children, algorithm))
     duties = _duties(policy.obligations, compiler)
-    return Compiled(_policy(policy, target, combined, duties), target or _always)
+    return Compiled(_policy(policy, target, _combined(children, algorithm), duties), target or _always, own, facets)
+
+
+def _facets(children: Sequence[Compiled], algorithm: Algorithm) -> list[Facets]:
+    """What an algorithm may use to pass children over."""
+    if algorithm.one_child:
+        return [child.target_facets for child in children]
+    return [child.facets for child in children]
 
 
 def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate, duties: DutiesIn | None) -> Evaluate:
@@ -109,10 +116,10 @@ def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate,
     return evaluate
 
 
-def _combined(children: Sequence[Compiled], facets: Sequence[Facets], algorithm: Algorithm) -> Evaluate:
+def _combined(children: Sequence[Compiled], algorithm: Algorithm) -> Evaluate:
     """The children combined: all of them, or those that the index finds."""
     combine, has_default, lone_child = algorithm.combine, algorithm.has_default, algorithm.lone_child
-    candidates = build_index(facets)
+    candidates = build_index(_facets(children, algorithm))
     if candidates is None:
         return lambda context: combine(children, context)
     find = candidates
@@ -149,7 +156,8 @@ def _rule(rule: Rule, policy: Policy, compiler: ExpressionCompiler) -> Compiled:
             return outcome
         return conclude_rule(who, verdict, lambda effect: duties(effect, context))
 
-    return Compiled(evaluate, target or _always)
+    facets = facets_of_target(rule.target, xacml2=policy.xacml2)
+    return Compiled(evaluate, target or _always, facets, facets)
 
 
 def _duties(expressions: Sequence[ObligationExpression], compiler: ExpressionCompiler) -> DutiesIn | None:
