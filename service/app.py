@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import multiprocessing.util
 import os
 import random
 import sys
@@ -170,7 +170,8 @@ def wsgi() -> Flask:
     logs.configure()
     application = assemble(config.load())
     application.start()
-    atexit.register(application.stop)
+    # A worker process runs no atexit handlers, only the finalizers of multiprocessing.
+    multiprocessing.util.Finalize(None, application.stop, exitpriority=10)
     _end_with_parent()
     return application.web
 

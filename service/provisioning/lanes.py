@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -67,6 +68,21 @@ class Lanes:
         finally:
             with self._guard:
                 self._held.pop(lease.lane_id, None)
+
+    def drain_beside(self, lane_id: str, stop: Callable[[], bool]) -> None:
+        """Drain a lane at once, in a thread of its own: who waits for it can stop waiting before the target answers.
+
+        Does nothing while someone else drains the lane.
+        """
+        lease = self.lease(lane_id)
+        if lease is not None:
+            threading.Thread(target=self.drain, args=(lease, stop), name=f"lane-{lane_id}", daemon=True).start()
+
+    def await_all(self, timeout: timedelta) -> None:
+        """Wait until no lane is drained here any more."""
+        end = time.monotonic() + timeout.total_seconds()
+        while self._held and time.monotonic() < end:
+            time.sleep(0.02)
 
     def renew(self) -> None:
         """Move the end of every lease that is held here."""
@@ -128,6 +144,7 @@ class Runner:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout.total_seconds())
+        self._lanes.await_all(timeout)
 
     def _run(self) -> None:
         heard = -1

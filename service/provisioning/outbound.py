@@ -125,9 +125,7 @@ class Outbound:
             return
         try:
             for lane_id in self._blocking_lanes(request_id):
-                lease = self._lanes.lease(lane_id)
-                if lease is not None:
-                    self._lanes.drain(lease, lambda: time.monotonic() >= deadline)
+                self._lanes.drain_beside(lane_id, lambda: time.monotonic() >= deadline)
             while self._under_way(request_id, deadline) and time.monotonic() < deadline:
                 time.sleep(POLL)
         finally:

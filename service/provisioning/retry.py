@@ -11,6 +11,9 @@ from connectors.errors import ConnectorError, CredentialsRejected, TargetThrottl
 from connectors.pinning import NoReply
 from service.providers import DeliverySettings
 
+LONGEST_PATIENCE = timedelta(days=1)
+"""No target may ask for more."""
+
 LATER = (TargetUnavailable, TargetThrottled, CredentialsRejected, NoReply)
 
 
@@ -40,8 +43,8 @@ def after(
         return Never()
     delay = backoff(attempts, settings, source)
     if isinstance(error, TargetThrottled) and error.retry_after is not None:
-        # The target knows best how long, but no further off than we would ever wait.
-        delay = min(max(delay, timedelta(seconds=error.retry_after)), settings.longest_retry)
+        # The target knows best how long, within reason.
+        delay = min(max(delay, timedelta(seconds=error.retry_after)), max(LONGEST_PATIENCE, settings.longest_retry))
     return Never() if now + delay > accepted_at + settings.give_up_after else Later(now + delay)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import selectinload
 
 from service.store.database import Transaction
@@ -193,6 +193,12 @@ def _exchange(row: ExchangeRow) -> Json:
         else None,
         "failure": row.failure,
     }
+
+
+def count_by_state(tx: Transaction) -> dict[str, int]:
+    """How many deliveries are in each state that occurs."""
+    query = select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state).order_by(DeliveryRow.state)
+    return {state: count for state, count in tx.execute(query)}  # noqa: C416 - rows are no pairs to the type checker
 
 
 def due_lanes(tx: Transaction, request_id: str, *, blocking: bool = False) -> list[str]:

@@ -426,3 +426,18 @@ class ConsoleUserRow(Base):
     role: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class ConsoleSessionRow(Base):
+    """That someone is signed in to the console with one browser; only the hash of the cookie is kept.
+
+    `password_mark` is a hash of the user's password hash: a changed password ends the session.
+    """
+
+    __tablename__ = "console_sessions"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[str] = mapped_column(ForeignKey("console_users.name", ondelete="CASCADE"), index=True)
+    password_mark: Mapped[str]
+    address: Mapped[str]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

@@ -13,6 +13,8 @@ from service.web.api_requests import RequestApi
 from service.web.api_service_providers import ServiceProviderApi
 from service.web.api_tokens import TokenApi
 from service.web.auth import Authenticator
+from service.web.console.layout import NAME as CONSOLE
+from service.web.console.pages import console
 from service.web.fields import View
 from service.web.health import HealthApi
 from service.web.limited_request import LimitedRequest
@@ -77,17 +79,18 @@ def create_app(services: Services) -> Flask:
     ]
     operations = register(app, groups)
     description.document = document(operations)
-    _guard(app, services, frozenset(one.name for one in operations if one.open_to_all))
+    authenticator = Authenticator(services)
+    app.register_blueprint(console(services, authenticator))
+    _guard(app, services, authenticator, frozenset(one.name for one in operations if one.open_to_all))
     return app
 
 
-def _guard(app: Flask, services: Services, open_to_all: frozenset[str]) -> None:
+def _guard(app: Flask, services: Services, authenticator: Authenticator, open_to_all: frozenset[str]) -> None:
     """What happens around every request, whether or not an endpoint answers it; all may call `open_to_all`."""
-    authenticator = Authenticator(services)
 
     @app.before_request
     def authenticate() -> None:
-        if request.endpoint not in open_to_all:
+        if request.endpoint not in open_to_all and request.blueprint != CONSOLE:  # it has a guard of its own
             g.principal = authenticator.principal(request)
 
     @app.before_request

@@ -71,6 +71,18 @@ def test_a_target_that_asks_for_patience_gets_it():
     assert result.due_at >= NOW + timedelta(seconds=120)
 
 
+def test_a_targets_own_wait_may_be_longer_than_ours():
+    result = retry.after(
+        TargetThrottled("429", retry_after=60),
+        attempts=1,
+        accepted_at=NOW,
+        now=NOW,
+        settings=DeliverySettings(longest_retry=timedelta(seconds=1)),
+        source=random.Random(1),
+    )
+    assert result == retry.Later(NOW + timedelta(seconds=60))
+
+
 def test_no_target_may_ask_for_more_than_the_longest_wait():
     result = after(TargetThrottled("429", retry_after=10**9))
     assert isinstance(result, retry.Later)

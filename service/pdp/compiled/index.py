@@ -76,14 +76,9 @@ def _table(source: Source, table: dict[Any, list[_Entry]]) -> Candidates:
     """The candidates by the values of one attribute."""
     key, data_type, must_be_present = source[:4], source.data_type, source.must_be_present
     everyone = tuple(sorted({entry.position for entries in table.values() for entry in entries}))
-    leaves: dict[Any, tuple[int, ...]] = {}
-    nodes: dict[Any, Candidates] = {}
+    hits: dict[Any, tuple[int, ...] | Candidates] = {}
     for value, entries in table.items():
-        node = _node(entries)
-        if node is None:
-            leaves[value] = tuple(entry.position for entry in entries)
-        else:
-            nodes[value] = node
+        hits[value] = _node(entries) or tuple(entry.position for entry in entries)
 
     def candidates(context: Context) -> Sequence[int]:
         bag = context.sent.get(key)
@@ -93,16 +88,14 @@ def _table(source: Source, table: dict[Any, list[_Entry]]) -> Candidates:
             except EvaluationError:
                 return everyone
         if len(bag) == 1:
-            value = bag[0]
-            node = nodes.get(value)
-            return leaves.get(value, ()) if node is None else node(context)
+            hit = hits.get(bag[0], ())
+            return hit if isinstance(hit, tuple) else hit(context)
         if not bag:
             return everyone if must_be_present else ()
         found: set[int] = set()
         for value in bag:
-            found.update(leaves.get(value, ()))
-            if value in nodes:
-                found.update(nodes[value](context))
+            hit = hits.get(value, ())
+            found.update(hit if isinstance(hit, tuple) else hit(context))
         return sorted(found)
 
     return candidates

@@ -108,9 +108,7 @@ def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate,
             return conclude(policy_id, outcome, target_error, lambda effect: duties(effect, context))
         if target_error is None and outcome.deciders:
             # What `conclude` comes to when there is nothing to conclude, as nearly always.
-            verdict, status, obligations, advice, deciders, errors, policies = outcome
-            policies = (*policies, policy_id)
-            return make(Outcome, (verdict, status, obligations, advice, deciders, errors, policies))
+            return make(Outcome, (*outcome[:-1], (*outcome[-1], policy_id)))
         return conclude(policy_id, outcome, target_error, _no_duties)
 
     return evaluate
@@ -123,13 +121,14 @@ def _combined(children: Sequence[Compiled], algorithm: Algorithm) -> Evaluate:
     if candidates is None:
         return lambda context: combine(children, context)
     find = candidates
+    evaluations = [child.evaluate for child in children]
 
     def evaluate(context: Context) -> Outcome:
         found = find(context)
         if not found and not has_default:
             return NOTHING
         if lone_child and len(found) == 1:
-            return children[found[0]].evaluate(context)
+            return evaluations[found[0]](context)
         return combine([children[position] for position in found], context)
 
     return evaluate

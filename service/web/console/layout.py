@@ -135,7 +135,7 @@ def go_to(endpoint: str, **values: Any) -> BaseResponse:
 
 
 def _problem(problem: Problem) -> Response:
-    response = page("error.html", problem.status, status=problem.status, title=_title(problem.status), problem=problem)
+    response = page("error.html", problem.status, code=problem.status, title=_title(problem.status), problem=problem)
     response.headers.extend((k, v) for k, v in problem.headers if k != "WWW-Authenticate")
     return response
 

@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from service.web.auth import Authenticator
 from service.web.console import layout
+from service.web.console.overview import OverviewPages
 from service.web.console.service_providers import ServiceProviderPages
 from service.web.console.sign_in import SignIn
 from service.web.services import Services
@@ -16,6 +17,6 @@ def console(services: Services, authenticator: Authenticator) -> Blueprint:
     blueprint = layout.new_blueprint()
     sign_in = SignIn(services, authenticator)
     layout.guard(blueprint, services, sign_in.ask)
-    for pages in (sign_in, ServiceProviderPages(services)):
+    for pages in (sign_in, OverviewPages(services), ServiceProviderPages(services)):
         pages.add_to(blueprint)
     return blueprint

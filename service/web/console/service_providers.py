@@ -30,13 +30,13 @@ class ServiceProviderPages:
     def add_to(self, blueprint: Blueprint) -> None:
         """Register the pages."""
         rule = "/service-providers/<name>"
-        blueprint.add_url_rule("/service-providers", "service_providers", self.list)
+        blueprint.add_url_rule("/service-providers", "service_providers", self.all)
         blueprint.add_url_rule("/add-service-provider", "add_service_provider", self.add)
         blueprint.add_url_rule("/add-service-provider", "create_service_provider", self.create, methods=["POST"])
         blueprint.add_url_rule(rule, "service_provider", self.show)
         blueprint.add_url_rule(rule, "change_service_provider", self.change, methods=["POST"])
 
-    def list(self) -> Response:
+    def all(self) -> Response:
         """All of them, or those whose name or description has the words that are looked for."""
         wanted, after = request.args.get("q", "").strip(), request.args.get("after", "")
         with self._services.database.read() as tx:

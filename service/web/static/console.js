@@ -1,0 +1,53 @@
+// Small comforts; every page works without them.
+"use strict";
+
+// Times in the reader's zone; UTC stays on hover.
+const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.getTime())) time.textContent = shown.format(moment);
+  }
+}
+localTimes(document);
+
+// What may be hard to take back asks first, with the words that the button carries.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-ask]");
+  if (button && !window.confirm(button.dataset.ask)) event.preventDefault();
+});
+
+// Leaving a changed form asks first.
+let changed = document.querySelector("form[data-changed]") !== null;
+document.addEventListener("input", (event) => {
+  if (event.target.closest("form[data-keep]")) changed = true;
+});
+document.addEventListener("submit", () => { changed = false; });
+window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+
+// What goes on by itself is looked at again every few seconds, unless somebody is busy with it.
+const LIVE = 4000;
+async function refresh(region) {
+  const busy = region.contains(document.activeElement) || !window.getSelection().isCollapsed;
+  if (document.hidden || busy || region.querySelector("details[open]")) return;
+  const reply = await fetch(location.href, { headers: { "Sluice-Live": "1" }, redirect: "error" });
+  if (!reply.ok) return;
+  const fresh = new DOMParser().parseFromString(await reply.text(), "text/html").querySelector("[data-live]");
+  if (!fresh) return;
+  localTimes(fresh);
+  region.replaceChildren(...fresh.childNodes);
+}
+const live = document.querySelector("[data-live]");
+if (live) {
+  setInterval(() => {
+    refresh(live).catch(() => { /* the service may be restarting: the next look tells */ });
+  }, LIVE);
+}
+
+// A list of checkboxes with one for all of them.
+for (const all of document.querySelectorAll("input[data-all]")) {
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const one of document.querySelectorAll(`input[name="${all.dataset.all}"]`)) one.checked = all.checked;
+  });
+}
