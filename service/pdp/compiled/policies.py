@@ -108,7 +108,9 @@ def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate,
             return conclude(policy_id, outcome, target_error, lambda effect: duties(effect, context))
         if target_error is None and outcome.deciders:
             # What `conclude` comes to when there is nothing to conclude, as nearly always.
-            return make(Outcome, (*outcome[:-1], (*outcome[-1], policy_id)))
+            verdict, status, obligations, advice, deciders, errors, policies = outcome
+            policies = (*policies, policy_id)
+            return make(Outcome, (verdict, status, obligations, advice, deciders, errors, policies))
         return conclude(policy_id, outcome, target_error, _no_duties)
 
     return evaluate
