@@ -31,7 +31,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[quickstart]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ndg,quickstart]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python

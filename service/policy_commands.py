@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from service import config, image, pap, pdp, pep, pip, vocabulary
 from service.app import utc_now
 from service.config import Settings
+from service.crosscheck import comparison, opinion, report
 from service.pap import CurrentSnapshot
 from service.pdp import PolicyErrors
 from service.policy_folder import PolicyFolder
@@ -25,7 +27,11 @@ from service.web.fields import checked
 from service.web.problems import Problem
 from service.web.request_schemas import DecisionBody
 
-FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+A_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+A_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+FOLDER = click.argument("folder", required=False, type=A_FOLDER)
+REQUEST = click.argument("request", type=A_FILE)
+NOW = click.option("--now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Decide as if it were then.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -75,9 +81,9 @@ def _print_check(
 
 
 @policy.command()
-@click.argument("request", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@REQUEST
 @FOLDER
-@click.option("--now", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="Decide as if it were then.")
+@NOW
 @AS_JSON
 def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json: bool) -> None:
     """Decide a REQUEST by the policies in a folder.
@@ -86,11 +92,7 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
     XACML request in XML. Exit status 0 when the gate would open, 1 when not.
     """
     settings = config.load()
-    snapshot, errors, _ = _compile(_folder(folder, settings), settings)
-    if snapshot is None:
-        raise click.ClickException(
-            "the policies are refused: run `sluice policy check`\n" + "\n".join(map(str, errors))
-        )
+    snapshot = _compiled(_folder(folder, settings), settings)
     moment = (now or utc_now()).astimezone(settings.zone)
     data = request.read_bytes()
     if data.lstrip()[:1] == b"<":
@@ -118,13 +120,26 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
 
 
 def _decide_xacml(snapshot: pdp.Snapshot, data: bytes, now: datetime) -> None:
-    try:
-        request = pdp.parse_request(data, pdp.XML)
-    except pdp.RequestError as error:
-        raise click.ClickException(f"the request cannot be read: {error}") from error
-    response = snapshot.decide(request, now=now)
+    response = snapshot.decide(_xacml(data), now=now)
     click.echo(pdp.encode_response(response, pdp.XML).decode())
     sys.exit(0 if response.decision is pdp.Decision.PERMIT else 1)
+
+
+def _xacml(data: bytes) -> pdp.Request:
+    try:
+        return pdp.parse_request(data, pdp.XML)
+    except pdp.RequestError as error:
+        raise click.ClickException(f"the request cannot be read: {error}") from error
+
+
+def _asked(data: bytes, settings: Settings) -> pdp.Request:
+    """The XACML request that a file holds, or that its provisioning request becomes."""
+    if data.lstrip()[:1] == b"<":
+        return _xacml(data)
+    try:
+        return pip.describe(_facts(data, settings)).request
+    except (pip.Indescribable, pdp.RequestError) as error:
+        raise click.ClickException(f"the request cannot be described: {error}") from error
 
 
 class TrialBody(DecisionBody):
@@ -168,6 +183,78 @@ def _told(error: Exception) -> str:
 
 
 @policy.command()
+@REQUEST
+@FOLDER
+@NOW
+@AS_JSON
+def explain(request: Path, folder: Path | None, now: datetime | None, *, as_json: bool) -> None:
+    """Say why a REQUEST is decided as it is: everything that is evaluated, and what it comes to.
+
+    REQUEST is the same as for `decide`. Exit status 0 whatever the decision.
+    """
+    settings = config.load()
+    snapshot = _compiled(_folder(folder, settings), settings)
+    asked = _asked(request.read_bytes(), settings)
+    response = snapshot.decide(asked, now=(now or utc_now()).astimezone(settings.zone), explain=True)
+    if as_json:
+        click.echo(json.dumps([_explained(result).as_data() for result in response.results], indent=2))
+    else:
+        click.echo("\n".join(_explained(result).as_text() for result in response.results), nl=False)
+
+
+def _explained(result: pdp.Result) -> pdp.Explanation:
+    """The explanation of a result. An invalid request has none, because no policy was asked: its status says why."""
+    if isinstance(result.explanation, pdp.Explanation):
+        return result.explanation
+    reason = pdp.ExplanationNode("request", outcome=result.decision.value, error=result.status.message or "")
+    return pdp.Explanation(result.decision.value, (), (), (reason,))
+
+
+@policy.command()
+@click.argument("folder", metavar="DIR", type=A_FOLDER)
+@click.argument("requests", metavar="REQUEST...", type=A_FILE, nargs=-1, required=True)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0.1, 3600),
+    default=opinion.TIME_LIMIT,
+    show_default=True,
+    help="Seconds that the other engine may take for one decision.",
+)
+@AS_JSON
+def crosscheck(folder: Path, requests: tuple[Path, ...], time_limit: float, *, as_json: bool) -> None:
+    """Ask a second engine, ndg-xacml, about the policies in DIR, and show where it differs.
+
+    REQUESTs are XACML requests in XML. Every root policy is compared alone. The second engine knows a part of XACML
+    2.0: what it cannot judge is listed with the reason. Exit status 0 when there is no difference, 1 when there is
+    one, 2 when a file cannot be used or the second engine is not installed.
+    """
+    try:
+        with opinion.SecondOpinion(time_limit) as other:
+            found = _compared(folder, requests, other)
+    except comparison.NoRequestError as error:
+        raise click.UsageError(str(error)) from error
+    except opinion.NoSecondOpinionError as error:
+        hint = "install it with `pip install 'sluice[ndg]'`"
+        raise click.UsageError(f"the second engine cannot be started: {error}: {hint}") from error
+    click.echo(json.dumps(report.data(found), indent=2) if as_json else "\n".join(report.lines(found)))
+    sys.exit(1 if any(each.outcome == "differ" for each in found) else 0)
+
+
+def _compared(
+    folder: Path, requests: tuple[Path, ...], other: opinion.SecondOpinion
+) -> tuple[comparison.Comparison, ...]:
+    settings = config.load()
+    snapshot, errors, sources = _compile(folder, settings)
+    if snapshot is None:
+        raise click.UsageError(_refused(errors))
+    asked = [comparison.Asked(str(path), path.read_bytes()) for path in requests]
+    roots = [(one.name, one.content) for one in sources if one.kind == "root"]
+    library = [(one.name, one.content) for one in sources if one.kind == "library"]
+    now = utc_now().astimezone(settings.zone)
+    return tuple(comparison.compare(roots, library, asked, other, now=now))
+
+
+@policy.command()
 @click.option("--markdown", is_flag=True, help="As the table of policies/README.md.")
 @AS_JSON
 def attributes(*, markdown: bool, as_json: bool) -> None:
@@ -187,6 +274,17 @@ def _folder(given: Path | None, settings: Settings) -> Path:
     path = given or settings.policies
     assert path is not None
     return path
+
+
+def _compiled(path: Path, settings: Settings) -> pdp.Snapshot:
+    snapshot, errors, _ = _compile(path, settings)
+    if snapshot is None:
+        raise click.ClickException(_refused(errors))
+    return snapshot
+
+
+def _refused(errors: Iterable[pdp.PolicyError]) -> str:
+    return "the policies are refused: run `sluice policy check`\n" + "\n".join(map(str, errors))
 
 
 def _compile(path: Path, settings: Settings) -> tuple[pdp.Snapshot | None, Any, Any]:

@@ -83,6 +83,22 @@ def test_a_xacml_request_is_answered_in_xacml(tmp_path, request_file):
     assert "<Decision>Permit</Decision>" in done.stdout
 
 
+def test_a_decision_is_explained_down_to_the_values_that_it_hangs_on(tmp_path, request_file):
+    done = sluice("policy", "explain", request_file(), ROOT / "policies", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Permit, decided by rule `engineers-may-enter` of policy `sandbox-users`")
+    assert "attribute `http://wso2.org/claims/role` (user): `eng`" in done.stdout
+
+
+def test_an_invalid_request_is_explained_by_what_is_wrong_with_it(tmp_path):
+    (tmp_path / "request.xml").write_text('<Request xmlns="urn:oasis:names:tc:xacml:3.0:core:schema:wd-17"/>')
+    done = sluice("policy", "explain", tmp_path / "request.xml", ROOT / "policies", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (explanation,) = json.loads(done.stdout)
+    assert explanation["decision"] == "Indeterminate"
+    assert explanation["tree"][0]["error"]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"entity": 1}', "<x>", "<Request>", '{"entity": {"type": "robot"}}'])
 def test_a_request_that_cannot_be_read_is_told_in_a_sentence(tmp_path, text):
     (tmp_path / "request.txt").write_text(text)
