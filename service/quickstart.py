@@ -207,8 +207,13 @@ def _service(host: str, port: int, policies: Path, token: str, password: str) ->
     base = f"http://{host}:{port}"
     log = DATA / "sluice.log"
     with log.open("wb") as output:
+        # In a session of its own Ctrl-C reaches us alone, and we end it in order.
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"], env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", "service", "serve"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             _wait_until_ready(base, process, log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 
 class LimitedRequest(Request):
@@ -16,9 +16,12 @@ class LimitedRequest(Request):
     """
 
     def get_data(self, *args: Any, **options: Any) -> Any:
-        """The whole body. Raises `RequestEntityTooLarge`."""
+        """The whole body. Raises `RequestEntityTooLarge`, `ClientDisconnected`."""
         data = super().get_data(*args, **options)
         limit = self.max_content_length
         if self.content_length is None and limit is not None and len(data) >= limit:
             raise RequestEntityTooLarge
+        if self.content_length is not None and len(data) < self.content_length:
+            # What came until the connection broke off may read well, and mean something else than the whole.
+            raise ClientDisconnected
         return data

@@ -62,7 +62,7 @@ NO_CREDENTIALS = [
     basic("admin", ""),
     basic("admin", "x" * 2000),
 ]
-PATHS = ["/api/v1/service-providers", "/nothing", "/", "/scim/v2/Users", "/xacml/pdp"]
+PATHS = ["/api/v1/service-providers", "/nothing", "/scim/v2/Users", "/xacml/pdp"]
 
 
 def test_without_valid_credentials_nothing_is_told(application):

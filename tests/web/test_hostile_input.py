@@ -216,7 +216,7 @@ def test_addresses_that_do_not_exist_are_problems(service):
 
 def test_broken_requests_do_not_end_the_service(service):
     for data in (
-        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /healthz-of-nobody HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
         HEAD + b"Content-Length: -1\r\n\r\n",
         HEAD + b"Content-Length: abc\r\n\r\n",
