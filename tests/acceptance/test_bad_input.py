@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.support.gate import policy
-from tests.support.service import ADMIN_TOKEN, Api, assert_problem, request_body, row
+from tests.support.service import ADMIN_PASSWORD, ADMIN_TOKEN, Api, assert_problem, request_body, row
 
 pytestmark = pytest.mark.xdist_group("acceptance-bad-input")
 
@@ -277,6 +277,16 @@ def test_without_credentials_nothing_is_answered_but_the_health(service, token):
         assert_problem(nobody.call("POST", REQUESTS, user()), 401)
         assert nobody.call("GET", "/healthz").ok
         assert nobody.call("GET", "/readyz").ok
+    finally:
+        nobody.session.close()
+
+
+def test_the_administrator_signs_in_with_a_password_and_nobody_with_another(service):
+    nobody = Api(service.base, None)
+    try:
+        assert nobody.call("GET", PROVIDERS, auth=("admin", ADMIN_PASSWORD)).ok
+        for user_, password in (("admin", "wrong"), ("nobody", ADMIN_PASSWORD), ("admin", "")):
+            assert_problem(nobody.call("GET", PROVIDERS, auth=(user_, password)), 401)
     finally:
         nobody.session.close()
 

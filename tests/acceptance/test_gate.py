@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from tests.support.gate import is_in, obligation, policy
-from tests.support.service import assert_problem, eventually, request_body, row
+from tests.support.service import Api, assert_problem, eventually, request_body, row
 
 pytestmark = pytest.mark.xdist_group("acceptance-gate")
 
@@ -270,3 +270,31 @@ def test_a_trial_decision_says_what_would_be_and_stores_and_sends_nothing(provid
     assert (decided["decision"], decided["policies"], decided["rules"]) == ("Deny", ["barred"], ["stay-out"])
     assert api.get("/provisioning-requests?entity=trial")["items"] == []
     assert mentions(scim, "trial") == []
+
+
+def test_the_decision_endpoint_answers_in_xacml_to_a_token_that_may_do_nothing_else(providers, service, api):
+    [recorded] = api.delivery(create(api, "olivia", "staff", "barred")["id"])["decisions"]
+    token = api.post("/tokens", {"name": "gateway", "scopes": ["pdp"]})["token"]
+    gateway = Api(service.base, token)
+    as_xacml = {"Content-Type": "application/xacml+xml"}
+    try:
+        reply = gateway.call("POST", "/xacml/pdp", data=recorded["request"].encode(), headers=as_xacml)
+        assert reply.headers["Content-Type"].startswith("application/xacml+xml")
+        assert etree.fromstring(reply.content).findtext(".//{*}Decision") == "Deny"
+        for method, path in (("GET", "/deliveries"), ("GET", "/policies"), ("GET", "/identity-providers")):
+            assert_problem(gateway.call(method, path), 403)
+        assert_problem(gateway.call("POST", "/provisioning-requests", request_body("hr-portal", "create", "x")), 403)
+    finally:
+        gateway.session.close()
+
+
+def test_the_policies_are_listed_with_file_and_line_and_the_templates_with_their_places_to_fill_in(api):
+    listed = {one["id"]: one for one in api.get("/policies")["items"]}
+    assert listed["barred"]["file"] == "barred.xml"
+    assert listed["barred"]["line"] in {1, 2}  # the start tag stands on both: libxml2 tells where it ends
+    assert [(one["id"], one["effect"]) for one in listed["barred"]["rules"]] == [("stay-out", "Deny")]
+    templates = {one["id"]: one for one in api.get("/policy-templates")["items"]}
+    assert set(templates) == {"role", "time", "time-and-role", "user-claim", "time-and-user-claim"}
+    for template in templates.values():
+        for parameter in template["parameters"]:
+            assert f"{{{{{parameter['name']}}}}}" in template["content"]

@@ -6,6 +6,7 @@ import base64
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
 
 import pytest
 import requests
@@ -200,8 +201,6 @@ def test_the_target_says_how_long_to_leave_it_alone(api, flaky):
 
 
 def seconds_between(one, other):
-    from datetime import datetime  # noqa: PLC0415 - used here alone
-
     return (datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds()
 
 
