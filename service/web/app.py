@@ -103,4 +103,7 @@ def _guard(app: Flask, services: Services, authenticator: Authenticator, open_to
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if isinstance(request, LimitedRequest) and request.has_unread_body:
+            # The server ends the connection then; a client that is not told loses its next request on it.
+            response.headers["Connection"] = "close"
         return response

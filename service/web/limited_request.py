@@ -15,6 +15,12 @@ class LimitedRequest(Request):
     something else than the whole one.
     """
 
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether a body was announced that nobody has begun to read."""
+        announced = bool(self.content_length) or "HTTP_TRANSFER_ENCODING" in self.environ
+        return announced and "stream" not in vars(self)
+
     def get_data(self, *args: Any, **options: Any) -> Any:
         """The whole body. Raises `RequestEntityTooLarge`, `ClientDisconnected`."""
         data = super().get_data(*args, **options)
