@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -74,12 +73,10 @@ def test_a_sample_policy_that_permits_everybody_makes_it_exit_non_zero(clone):
 
 def test_a_sample_policy_that_is_no_xml_is_named_with_its_line(clone):
     edit(clone, "</PolicySet>", "</PolicySetX>")
-    began = time.monotonic()
     done = run_once(clone)
     assert done.returncode == 1
     assert "sandbox.xml:" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - began < 30
 
 
 @contextmanager

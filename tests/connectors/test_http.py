@@ -165,10 +165,8 @@ def test_many_threads_share_a_sender(sender):
 
 
 def fails(sender, request, transport=QUICK):
-    started = time.monotonic()
     with pytest.raises(NoReply) as caught:
         sender.send(request, transport=transport)
-    assert time.monotonic() - started < transport.deadline + 1
     return caught.value
 
 

@@ -166,13 +166,13 @@ def test_what_is_no_text_is_described():
 
 def test_a_large_body_is_masked_in_reasonable_time():
     body = json.dumps({"Resources": [{"userName": f"user{n}", "note": "<" * 20} for n in range(20_000)]}).encode()
-    started = time.perf_counter()
+    started = time.thread_time()
     mask_body(body, "application/json", ("some-secret-value", "another-secret/+&<>"))
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize("opening", ["<attr name='password'>", "<password>", '{"password":"', "&#x", "<attr "])
 def test_a_hostile_body_does_not_take_long(opening):
-    started = time.perf_counter()
+    started = time.thread_time()
     mask_body((opening * 20_000).encode(), "text/xml", ("some-secret-value",))
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3

