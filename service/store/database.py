@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,8 +26,15 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 Transaction = Session
 """What the functions of this room take: an open transaction."""
 
-Collision = IntegrityError
-"""Two transactions wrote the same unique thing at once; the later one may look again and will see the other's."""
+DEADLOCK = "40P01"
+
+
+class Deadlock(Exception):
+    """PostgreSQL ended this transaction, because two waited for each other; nothing of it was kept."""
+
+
+Collision = (IntegrityError, Deadlock)
+"""Two transactions wrote the same thing at once; the one that was ended may look again and will see the other's."""
 
 
 class SchemaError(Exception):
@@ -45,10 +52,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction that may write: committed at the end, rolled back by an exception."""
+        """A transaction that may write: committed at the end, rolled back by an exception. Raises `Deadlock`."""
         with self._writer if self.is_sqlite else nullcontext():
             engine = self.engine.execution_options(sluice_immediate=True)
-            with Session(engine, expire_on_commit=False) as session, session.begin():
+            with _deadlocks(), Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
 
     @contextmanager
@@ -95,6 +102,17 @@ class Database:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _deadlocks() -> Iterator[None]:
+    """Tell a deadlock from what else can go wrong with a database."""
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == DEADLOCK:
+            raise Deadlock(str(error.orig)) from error
+        raise
 
 
 def _alembic(connection: Connection) -> Config:

@@ -1,4 +1,8 @@
-"""Entities and their memberships, written under the entity's row lock."""
+"""Entities and their memberships, written under the entity's row lock.
+
+The lock lets rows that refer to the entity be written meanwhile: a worker that stores a link holds the very lane that
+whoever accepts the entity's next operation wants.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,12 @@ def key(text: str) -> str:
 def find(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | None:
     """The living entity of that name, its row locked."""
     wanted = (EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.name_key == key(name))
-    return tx.scalars(select(EntityRow).where(*wanted).with_for_update()).one_or_none()
+    return tx.scalars(select(EntityRow).where(*wanted).with_for_update(key_share=True)).one_or_none()
 
 
 def by_id(tx: Transaction, entity_id: str) -> EntityRow | None:
     """The living entity with that id, its row locked."""
-    row = tx.scalars(select(EntityRow).where(EntityRow.id == entity_id).with_for_update()).one_or_none()
+    row = tx.scalars(select(EntityRow).where(EntityRow.id == entity_id).with_for_update(key_share=True)).one_or_none()
     return None if row is None or row.deleted else row
 
 
@@ -78,7 +82,7 @@ def delete(tx: Transaction, entity: EntityRow, now: datetime) -> None:
     """End the entity; its row stays with its last known attributes, its memberships end with it."""
     for membership in tx.scalars(select(MembershipRow).where(MembershipRow.member_id == entity.id)):
         if membership.present:
-            group = tx.get_one(EntityRow, membership.group_id, with_for_update=True)
+            group = tx.get_one(EntityRow, membership.group_id, with_for_update={"key_share": True})
             _change(tx, group, membership.member_id, present=False)
     entity.deleted = True
     entity.name_key = None

@@ -1,0 +1,85 @@
+"""Who waits for whom on PostgreSQL: whoever accepts and whoever delivers must not wait for each other."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from service.store import entities
+from service.store.database import Collision, Database, Deadlock
+from service.store.models import LinkRow
+from tests.support.databases import migrated
+from tests.support.postgresql import server
+
+NOW = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def database():
+    with server() as url, migrated(url) as database:
+        yield database
+
+
+def entity(database: Database, name: str) -> str:
+    with database.transaction() as tx:
+        return entities.create(tx, type_="user", domain="PRIMARY", name=name, attributes={}, now=NOW).id
+
+
+def link(entity_id: str) -> LinkRow:
+    return LinkRow(
+        entity_id=entity_id,
+        connector_id="connector",
+        entity_type="user",
+        identity_provider="acme",
+        connector_type="scim2",
+        identifier=entity_id,
+        omitted=[],
+        updated_at=NOW,
+    )
+
+
+@pytest.mark.parametrize("find", ["by name", "by id"])
+def test_a_link_is_stored_while_the_next_operation_on_its_entity_is_accepted(database, find):
+    name = f"linked {find}"
+    known = entity(database, name)
+    with database.transaction() as accepting:
+        if find == "by id":
+            entities.by_id(accepting, known)
+        else:
+            entities.find(accepting, "user", "PRIMARY", name)
+        with database.transaction() as delivering:
+            delivering.execute(text("SET LOCAL lock_timeout = '5s'"))
+            delivering.add(link(known))
+
+
+def test_two_operations_on_one_entity_are_accepted_one_after_the_other(database):
+    known = entity(database, "contended")
+    with database.transaction() as first:
+        entities.by_id(first, known)
+        with pytest.raises(Exception, match="lock timeout"), database.transaction() as second:  # noqa: PT012
+            second.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            entities.by_id(second, known)
+
+
+def test_a_deadlock_is_a_collision_and_whoever_was_ended_may_look_again(database):
+    one, other = entity(database, "one"), entity(database, "other")
+    both = threading.Barrier(2, timeout=30)
+
+    def lock(first: str, second: str) -> str:
+        try:
+            with database.transaction() as tx:
+                entities.by_id(tx, first)
+                both.wait()
+                entities.by_id(tx, second)
+        except Deadlock:
+            return "ended"
+        return "went through"
+
+    with ThreadPoolExecutor(2) as pool:
+        ways = [pool.submit(lock, one, other), pool.submit(lock, other, one)]
+    assert sorted(way.result() for way in ways) == ["ended", "went through"]
+    assert Deadlock in Collision
