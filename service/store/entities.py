@@ -79,11 +79,15 @@ def update(entity: EntityRow, *, name: str, attributes: Mapping[str, Any], now: 
 
 
 def delete(tx: Transaction, entity: EntityRow, now: datetime) -> None:
-    """End the entity; its row stays with its last known attributes, its memberships end with it."""
+    """End the entity; its row stays with its last known attributes and groups, its memberships end with it."""
+    last_known = group_names(tx, entity.id)
     for membership in tx.scalars(select(MembershipRow).where(MembershipRow.member_id == entity.id)):
         if membership.present:
             group = tx.get_one(EntityRow, membership.group_id, with_for_update={"key_share": True})
             _change(tx, group, membership.member_id, present=False)
+    if last_known:
+        # Its removal is judged by them, long after the memberships have ended.
+        entity.attributes = {**entity.attributes, "groups": [{"display": name} for name in last_known]}
     entity.deleted = True
     entity.name_key = None
     entity.version += 1
@@ -145,7 +149,10 @@ def unknown_ids(tx: Transaction, ids: Iterable[str]) -> list[str]:
 
 
 def group_names(tx: Transaction, member_id: str) -> tuple[str, ...]:
-    """The names of the groups that the entity is a present member of, sorted."""
+    """The names of the groups that the entity is a member of, sorted; of a deleted one those that it was in last."""
+    member = tx.get(EntityRow, member_id)
+    if member is not None and member.deleted:
+        return tuple(group["display"] for group in member.attributes.get("groups", ()))
     query = (
         select(EntityRow.name)
         .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
