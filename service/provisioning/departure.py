@@ -126,7 +126,7 @@ class _Look:
     def _pass(self, leaving: Departure) -> None:
         row = self._row(leaving.target)
         if self.delivery.enable_rules or (row is not None and row.enable_rules):
-            verdict = self._decide(leaving)
+            verdict = self._decide(leaving, row)
             if verdict.gate != "open":
                 self._stopped(leaving, verdict)
                 return
@@ -140,7 +140,7 @@ class _Look:
         rows = provider.outbound if provider is not None else ()
         return next((r for r in rows if r.identity_provider.casefold() == target.name.casefold()), None)
 
-    def _decide(self, leaving: Departure) -> Verdict:
+    def _decide(self, leaving: Departure, row: OutboundRow | None) -> Verdict:
         sequence = self.context.policies().sequence
         current = (
             publications.newest(self.tx) is None if sequence is None else publications.is_newest(self.tx, sequence)
@@ -148,6 +148,7 @@ class _Look:
         if not current:
             raise StalePolicies
         delivery = self.delivery
+        live = delivery.not_applicable if row is None else row.not_applicable
         known = gate.facts(
             self.tx,
             self.context,
@@ -165,7 +166,7 @@ class _Look:
         verdict = gate.judge(
             self.context,
             known,
-            not_applicable="permit" if delivery.not_applicable == "permit" else "refuse",
+            not_applicable="permit" if {delivery.not_applicable, live} == {"permit"} else "refuse",
             approvals=delivery.approvals,
             now=self.now,
         )

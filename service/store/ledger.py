@@ -137,7 +137,7 @@ def _delivery(row: DeliveryRow, decisions: Mapping[str, DecisionRow], links: Map
         "uncertain": row.uncertain,
         "attempts": row.attempts,
         "nextAttemptAt": stamp(row.due_at) if row.state in {"pending", "retrying"} else None,
-        "decision": _decision(decision) if decision is not None and row.enable_rules else None,
+        "decision": _decision(decision) if decision is not None else None,
         "warnings": row.warnings,
         "error": row.error,
         "createdAt": stamp(row.created_at),

@@ -248,12 +248,29 @@ def test_enable_rules_switched_on_counts_for_what_is_under_way_and_switched_off_
     with paused(api):
         accepted = create(api, "caught", "barred", provider="changing")
         api.patch("/service-providers/changing", {"outboundProvisioning": [row("acme", rules=True)]})
-    assert api.delivery_in("refused", accepted["id"])["reason"] == "policy `barred` rule `stay-out` denies"
+    refused = api.delivery_in("refused", accepted["id"])
+    assert refused["reason"] == "policy `barred` rule `stay-out` denies"
+    # The policy was asked, though it was not at acceptance: who decided is on record as ever.
+    assert (refused["decision"]["decision"], refused["decision"]["rules"]) == ("Deny", ["stay-out"])
     with paused(api):
         accepted = create(api, "puzzling-still", "puzzling", provider="changing")
         api.patch("/service-providers/changing", {"outboundProvisioning": [row("acme", rules=False)]})
     assert api.delivery_in("retrying", accepted["id"])["decision"]["decision"] == "Indeterminate"
     assert mentions(scim, "caught") == mentions(scim, "puzzling-still") == []
+
+
+def test_a_row_that_no_longer_permits_what_no_policy_applies_to_counts_for_what_is_under_way(providers, api, scim):
+    api.service_provider("hardening", row("acme", rules=True, notApplicable="permit"))
+    with paused(api):
+        accepted = create(api, "unjudged", "nobody-knows", provider="hardening")
+        assert accepted["decision"]["gate"] == "open"
+        api.patch("/service-providers/hardening", {"outboundProvisioning": [row("acme", rules=True)]})
+    refused = api.delivery_in("refused", accepted["id"])
+    assert (refused["decision"]["decision"], refused["reason"]) == ("NotApplicable", "no policy applies")
+    with paused(api):
+        accepted = create(api, "unjudged-still", "nobody-knows", provider="hardening")
+        assert accepted["state"] == "refused"
+    assert mentions(scim, "unjudged") == []
 
 
 def test_a_request_just_in_time_goes_to_rows_with_enable_jit_only(providers, api, scim):
