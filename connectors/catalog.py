@@ -14,12 +14,13 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from connectors.connector import Connector, Property
+from connectors.google import Google
 from connectors.scim1 import Scim1
 from connectors.scim2 import Scim2
 from connectors.spml import Spml
 
 GROUP = "sluice.connectors"
-BUILT_IN: tuple[Connector, ...] = (Scim2(), Scim1(), Spml())
+BUILT_IN: tuple[Connector, ...] = (Scim2(), Scim1(), Spml(), Google())
 
 _TYPE = re.compile(r"[a-z][a-z0-9._-]*")
 # Other spellings under which people know a type, next to any mixture of capitals.
@@ -33,6 +34,8 @@ _ALIASES = {
     "scim11": "scim",
     "spml2": "spml",
     "spml2.0": "spml",
+    "google": "googleapps",
+    "googleworkspace": "googleapps",
 }
 
 

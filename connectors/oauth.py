@@ -21,24 +21,29 @@ from connectors.masking import mask_text
 from connectors.statuses import status_error
 
 #: How a client shows who it is: RFC 6749 section 2.3.1 (Basic or in the body), RFC 7523 section 2.2 (a signed token),
-#: RFC 8705 section 2 (the TLS certificate, then only the client's id is sent).
-ClientAuthentication = Literal["basic", "body", "private-key", "none"]
+#: RFC 8705 section 2 (the TLS certificate, then only the client's id is sent), RFC 7523 section 2.1 (a signed token is
+#: the grant itself, given for a subject).
+ClientAuthentication = Literal["basic", "body", "private-key", "none", "jwt-bearer"]
 
 MEMORY = "oauth-token"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _UNSTATED_LIFE = timedelta(minutes=5)
 _LONGEST_LIFE = timedelta(days=1)
 _ASSERTION_LIFE = timedelta(minutes=5)
+_GRANT_LIFE = timedelta(minutes=3)  # Salesforce takes none that lives longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """A client of an authorization server and how it asks for tokens.
 
-    `secret` is the client secret or, for `private-key`, the PEM of the key. `parameters` are further ones of the token
-    request, such as `scope`, `audience` or `resource`; `grant_type` among them replaces `client_credentials`, and
-    `confidential` are the values among them that no record may show. `audience` is that of a signed token, when it is
-    not the endpoint.
+    `secret` is the client secret or, for `private-key` and `jwt-bearer`, the PEM of the key. `parameters` are further
+    ones of the token request, such as `scope`, `audience` or `resource`; `grant_type` among them replaces
+    `client_credentials`, and `confidential` are the values among them that no record may show. `audience` is that of a
+    signed token, when it is not the endpoint; `subject` is whom a `jwt-bearer` grant is for, when it is not the client,
+    and `claims` are further ones of it. `memory` is the key that the token is remembered by: a connector with several
+    kinds of tokens has several.
     """
 
     endpoint: str
@@ -49,11 +54,15 @@ class Client:
     audience: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     confidential: tuple[str, ...] = ()
+    subject: str = ""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    memory: str = MEMORY
 
     @property
     def fingerprint(self) -> str:
         """Changes with every setting, so that a token of earlier settings is not used."""
-        parts = [self.endpoint, self.id, self.secret, self.authentication, self.key_id, sorted(self.parameters.items())]
+        parts = [self.endpoint, self.id, self.secret, self.authentication, self.key_id, self.audience, self.subject]
+        parts += [json.dumps(sorted(some.items())) for some in (self.parameters, self.claims)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -68,7 +77,7 @@ class Token:
 
 def remembered_token(client: Client, remembered: Mapping[str, Any]) -> Token | None:
     """The token that an earlier task left, when it is of these settings."""
-    kept = remembered.get(MEMORY)
+    kept = remembered.get(client.memory)
     if not isinstance(kept, Mapping) or kept.get("client") != client.fingerprint:
         return None
     return Token(str(kept["token"]), fresh=False, extra=kept.get("extra") or {})
@@ -89,7 +98,7 @@ def new_token(
         raise _refusal(request, reply, data, now)
     token = Token(data["access_token"], fresh=True, extra=_extra(data))
     kept = {"client": client.fingerprint, "token": token.value, "extra": dict(token.extra)}
-    yield Remember(MEMORY, kept, _life(data))
+    yield Remember(client.memory, kept, _life(data))
     return token
 
 
@@ -102,12 +111,18 @@ def _request(client: Client, now: datetime, nonce: str, tls: Tls | None) -> Requ
         pair = f"{quote_plus(client.id)}:{quote_plus(client.secret)}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         secrets.append(headers["Authorization"].removeprefix("Basic "))
+    elif client.authentication == "jwt-bearer":
+        form |= {"grant_type": _JWT_GRANT, "assertion": _assertion(client, now, nonce, _GRANT_LIFE)}
+        secrets.append(form["assertion"])
     else:
         form["client_id"] = client.id
     if client.authentication == "body":
         form["client_secret"] = client.secret
     if client.authentication == "private-key":
-        form |= {"client_assertion_type": _ASSERTION, "client_assertion": _assertion(client, now, nonce)}
+        form |= {
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": _assertion(client, now, nonce, _ASSERTION_LIFE),
+        }
         secrets.append(form["client_assertion"])
     return Request(
         method="POST",
@@ -121,16 +136,17 @@ def _request(client: Client, now: datetime, nonce: str, tls: Tls | None) -> Requ
     )
 
 
-def _assertion(client: Client, now: datetime, nonce: str) -> str:
+def _assertion(client: Client, now: datetime, nonce: str, life: timedelta) -> str:
     """RFC 7523 section 3: who asks, whom, until when, and once."""
     issued = int(now.timestamp())
     claims = {
         "iss": client.id,
-        "sub": client.id,
+        "sub": client.subject or client.id,
         "aud": client.audience or client.endpoint,
         "jti": nonce,
         "iat": issued,
-        "exp": issued + int(_ASSERTION_LIFE.total_seconds()),
+        "exp": issued + int(life.total_seconds()),
+        **client.claims,
     }
     return signed(claims, load_key(client.secret), client.key_id)
 
