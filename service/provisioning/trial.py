@@ -1,14 +1,18 @@
-"""What would happen: dry runs, trial decisions and connection tests. Stores nothing; only a connection test sends.
+"""What would happen: dry runs, trial decisions and connection tests.
 
-A dry run is a transaction that is rolled back, so that it passes the same code as the real thing.
+A dry run is a transaction that is rolled back, so that it passes the same code as the real thing. Only a connection
+test sends, and stores what it learned of the target on the way: its token serves the deliveries that follow.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
-from connectors.connector import Finding, Progress, Remember, Reply, Request
+from connectors.connector import Exchanges, Finding, Probe, Remember, Reply, Request
 from connectors.errors import ConnectorError
 from connectors.masking import mask_body, mask_headers, mask_text
 from connectors.pinning import NoReply
@@ -16,13 +20,16 @@ from service.pep import Verdict
 from service.pip import DeliveryFacts
 from service.provisioning import departure, fanout, gate, outbound, retry
 from service.provisioning.context import Context
+from service.provisioning.departure import StalePolicies
 from service.provisioning.fanout import Planned
 from service.provisioning.outbound import Outbound
 from service.provisioning.submission import RequestRefused, Submission
-from service.store import configuration, ledger
+from service.store import configuration, journal, ledger
 from service.store.database import Transaction
 
 PROBE_TIMEOUT = timedelta(seconds=10)
+REFRESHES = 5
+"""How often a dry run begins anew because newer policies were published meanwhile."""
 
 
 class Trial:
@@ -37,6 +44,17 @@ class Trial:
 
         Raises `RequestRefused`.
         """
+        # The key stays free for the request that is meant.
+        rehearsed = replace(submission, idempotency_key=None, body_hash=None)
+        for _ in range(REFRESHES):
+            try:
+                return self._dry_run(rehearsed)
+            except StalePolicies:
+                self._context.refresh_policies()
+        return self._dry_run(rehearsed)
+
+    def _dry_run(self, submission: Submission) -> dict[str, Any]:
+        """Raises `RequestRefused`, `StalePolicies`."""
         with self._context.database.rehearsal() as tx:
             request = self._outbound.store(tx, submission)
             exchanges = {d.id: self._first_exchanges(tx, d.lane_id, d.id) for d in request.deliveries}
@@ -52,15 +70,9 @@ class Trial:
         connector = self._context.connector(leaving.delivery.connector_type)
         exchanges = connector.provision(leaving.task, leaving.settings)
         try:
-            step = next(exchanges)
-            while not isinstance(step, Request):
-                step = exchanges.send(None)
-        except StopIteration as stop:
-            return [{"outcome": stop.value.outcome}]
-        except ConnectorError as error:
-            return [{"error": retry.describe(error)}]
-        exchanges.close()
-        return [_shown(step)]
+            return _rehearsed(exchanges)
+        finally:
+            exchanges.close()
 
     def decide(self, submission: Submission, identity_provider: str) -> dict[str, Any]:
         """The policy's answer about one target, whether or not the row has Enable Rules. Raises `RequestRefused`."""
@@ -82,7 +94,8 @@ class Trial:
         planned, skipped = fanout.plan(tx, provider, change, entity, jit=submission.jit)
         one = _chosen(planned, identity_provider)
         if one is None:
-            reason = next((s.reason for s in skipped if s.identity_provider == identity_provider), "has no row for it")
+            named = (s.reason for s in skipped if s.identity_provider.casefold() == identity_provider.casefold())
+            reason = next(named, "has no row for it")
             raise RequestRefused(422, [("identityProvider", f"`{provider.name}` → `{identity_provider}`: {reason}")])
         known = fanout.facts(
             tx,
@@ -101,7 +114,7 @@ class Trial:
     def test_connection(self, identity_provider: str, connector_type: str) -> dict[str, Any]:
         """Reach and authenticate, changing nothing: `{"good": …, "findings": [{"good", "message"}]}`."""
         with self._context.database.read() as tx:
-            _, settings = configuration.connector_settings(
+            connector_id, settings = configuration.connector_settings(
                 tx, self._context.vault, identity_provider, connector_type, tenant=self._context.tenant
             )
         connector = self._context.connector(connector_type)
@@ -109,21 +122,71 @@ class Trial:
         if wrong:
             findings: tuple[Finding, ...] = tuple(Finding(good=False, message=f"{k}: {m}") for k, m in wrong)
         else:
-            findings = self._probe(connector.probe(settings, {}, self._context.clock()))
+            # Nothing is taken from earlier: what is tested is whether the target can be reached and entered now.
+            findings, learned = self._probe(connector.probe(settings, {}, self._context.clock()))
+            self._keep(connector_id, learned)
         shown = [{"good": one.good, "message": one.message} for one in findings]
         return {"good": all(one.good for one in findings), "findings": shown}
 
-    def _probe(self, probe: Any) -> tuple[Finding, ...]:
+    def _probe(self, probe: Probe) -> tuple[tuple[Finding, ...], list[Remember]]:
+        """What the connector found, and what it learned for later tasks."""
+        learned: list[Remember] = []
         reply: Reply | None = None
         try:
             while True:
-                step: Request | Progress | Remember = probe.send(reply)
+                step = probe.send(reply)
                 reply = self._context.send(step, PROBE_TIMEOUT) if isinstance(step, Request) else None
+                if isinstance(step, Remember):
+                    learned.append(step)
         except StopIteration as stop:
-            found: tuple[Finding, ...] = stop.value
-            return found
+            return stop.value, learned
         except (ConnectorError, NoReply) as error:
-            return (Finding(good=False, message=str(error)),)
+            return (Finding(good=False, message=str(error)),), learned
+
+    def _keep(self, connector_id: str, learned: list[Remember]) -> None:
+        now = self._context.clock()
+        with self._context.database.transaction() as tx:
+            if configuration.connector_settings_by_id(tx, self._context.vault, connector_id, tenant="") is None:
+                return  # it was removed meanwhile
+            for one in learned:
+                journal.remember(
+                    tx,
+                    self._context.vault,
+                    connector_id,
+                    key=one.key,
+                    value=json.dumps(one.value),
+                    expires_at=now + one.ttl,
+                )
+
+
+def _rehearsed(exchanges: Exchanges) -> list[dict[str, Any]]:
+    """The exchanges, or what ends them, as far as the answers do not matter."""
+    shown: list[dict[str, Any]] = []
+    reply: Reply | None = None
+    try:
+        while True:
+            step = exchanges.send(reply)
+            reply = None
+            if isinstance(step, Request):
+                shown.append(_shown(step))
+                reply = _token_for(step)
+                if reply is None:
+                    return shown
+    except StopIteration as stop:
+        return [*shown, {"outcome": stop.value.outcome}]
+    except ConnectorError as error:
+        return [*shown, {"error": retry.describe(error)}]
+
+
+def _token_for(request: Request) -> Reply | None:
+    """A stand-in for the answer to a request for an access token (RFC 6749, section 5.1); None for any other."""
+    kind = next((v for k, v in request.headers.items() if k.lower() == "content-type"), "")
+    if kind.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded" or not request.body:
+        return None
+    if "grant_type" not in parse_qs(request.body.decode("ascii", "replace")):
+        return None
+    answer = {"access_token": "the-token-to-be", "token_type": "Bearer"}
+    return Reply(200, {"content-type": "application/json"}, json.dumps(answer).encode())
 
 
 def _chosen(planned: list[Planned], identity_provider: str) -> Planned | None:

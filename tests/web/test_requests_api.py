@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from service import app as composition
 from tests.support.api import fields, policy, scim
+from tests.support.raw_server import raw_server
+from tests.support.token_server import TokenServer
 
 REQUESTS = "/api/v1/provisioning-requests"
 DELIVERIES = "/api/v1/deliveries"
@@ -112,6 +117,68 @@ def test_a_dry_run_shows_the_exchanges_and_stores_nothing(api, portal):
     assert (exchange["method"], exchange["url"]) == ("POST", "http://127.0.0.1:1/Users")
     assert "s3cret-token" not in response.text
     assert api.get(REQUESTS).json["items"] == []
+
+
+def test_a_dry_run_leaves_an_idempotency_key_alone(api, portal):
+    key = {"Idempotency-Key": "k-1"}
+    first = api.post(REQUESTS, request(), headers=key)
+    shown = api.post(REQUESTS, request("bob", dryRun=True), headers=key)
+    assert (shown.status_code, shown.json["dryRun"]) == (200, True)
+    assert api.post(REQUESTS, request(), headers=key).json["id"] == first.json["id"]
+    assert api.post(REQUESTS, request("bob", dryRun=True), headers={"Idempotency-Key": "k-2"}).status_code == 200
+    assert api.post(REQUESTS, request("carol"), headers={"Idempotency-Key": "k-2"}).json["entity"]["name"] == "carol"
+
+
+def test_a_dry_run_is_made_with_the_policies_that_another_process_has_just_published(
+    api, portal, settings, application, tmp_path
+):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "all.xml").write_text(policy(rule="published-meanwhile"))
+    other = composition.assemble(replace(settings, policies=theirs))
+    other.policies.refresh()
+    (delivery,) = api.post(REQUESTS, request(dryRun=True)).json["deliveries"]
+    assert delivery["decision"]["rules"] == ["published-meanwhile"]
+    assert [one["method"] for one in delivery["exchanges"]] == ["POST"]
+    other.stop()
+
+
+OAUTH = {
+    "scim2-authentication-mode": "clientCredentials",
+    "scim2-client-id": "me",
+    "scim2-client-secret": TokenServer().client_secret,
+    "scim2-user-ep": "http://127.0.0.1:1/Users",
+}
+
+
+def test_a_dry_run_asks_for_no_token_and_shows_what_would_be_sent_with_one(api):
+    connector = {"type": "scim2", "properties": {**OAUTH, "scim2-token-endpoint": "http://127.0.0.1:1/token"}}
+    assert api.post("/api/v1/identity-providers", {"name": "acme", "connectors": [connector]}).status_code == 201
+    rows = [{"identityProvider": "acme"}]
+    assert api.post("/api/v1/service-providers", {"name": "hr", "outboundProvisioning": rows}).status_code == 201
+    response = api.post(REQUESTS, request(dryRun=True))
+    token, create = response.json["deliveries"][0]["exchanges"]
+    assert (token["url"], token["purpose"]) == ("http://127.0.0.1:1/token", "ask for an access token")
+    assert (create["method"], create["url"]) == ("POST", "http://127.0.0.1:1/Users")
+    assert create["headers"]["Authorization"] == "Bearer ********"
+    assert '"userName": "alice"' in create["body"].replace('":"', '": "')
+    assert OAUTH["scim2-client-secret"] not in response.text
+
+
+def test_a_connection_test_leaves_its_token_to_the_deliveries_that_follow(api):
+    login = TokenServer()
+    with raw_server(login.serve) as server:
+        connector = {"type": "scim2", "properties": {**OAUTH, "scim2-token-endpoint": f"{server.url}/token"}}
+        assert api.post("/api/v1/identity-providers", {"name": "acme", "connectors": [connector]}).status_code == 201
+        rows = [{"identityProvider": "acme"}]
+        assert api.post("/api/v1/service-providers", {"name": "hr", "outboundProvisioning": rows}).status_code == 201
+        found = api.post("/api/v1/identity-providers/acme/connectors/scim2/test")
+        assert found.json["good"] is False  # nobody listens at the target itself
+        assert len(login.forms) == 1
+        (create,) = api.post(REQUESTS, request(dryRun=True)).json["deliveries"][0]["exchanges"]
+        assert create["purpose"] == "create the user"
+        api.post("/api/v1/identity-providers/acme/connectors/scim2/test")
+        assert len(login.forms) == 2  # a test proves that a token can be had now
 
 
 def test_lists_are_filtered_and_come_in_pages(api, portal):
