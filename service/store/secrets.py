@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,10 @@ class Vault:
     def knows(self, check_value: str) -> bool:
         """Whether the key of that check value is among ours."""
         return bytes.fromhex(check_value) in self._keys
+
+    def digest(self, value: str, purpose: str) -> str:
+        """A hash to compare `value` by later; without the key nobody can try guesses of what is in it against it."""
+        return hmac.digest(self._key, f"sluice {purpose}\0{value}".encode(), "sha256").hex()
 
     def seal(self, value: str, place: str) -> bytes:
         """`value` sealed for its `place` (`table:row:column`)."""

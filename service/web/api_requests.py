@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -68,7 +67,7 @@ class RequestApi:
         200 when every delivery is final, 202 while some are under way. With `dryRun` nothing is stored or sent.
         """
         provider = acting_for(call.principal, body.service_provider)
-        submission = body.submission(provider, call.principal.name, key=_key(call), body_hash=_hash(body))
+        submission = body.submission(provider, call.principal.name, key=_key(call), body_hash=self._hash(body))
         with request_problems():
             if body.dry_run:
                 return Answer(self._services.outbound.dry_run(submission))
@@ -142,6 +141,11 @@ class RequestApi:
             self._services.outbound.reject(id, call.principal.name, body.comment)
         return self.delivery(call, id)
 
+    def _hash(self, body: RequestBody) -> str:
+        """The same for the same content, however its JSON is written. Keyed: the content may hold a password."""
+        text = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True, ensure_ascii=False)
+        return self._services.vault.digest(text, "body of a provisioning request")
+
     def _page(self, call: Call, query: Page, read: PageReader) -> Answer:
         filters = {k: v for k, v in query.model_dump(by_alias=True).items() if k not in {"cursor", "limit"} and v}
         confined = call.principal.confined_to
@@ -172,9 +176,3 @@ def _key(call: Call) -> str | None:
     if key is not None and _KEY.match(key) is None:
         raise invalid([("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
     return key
-
-
-def _hash(body: RequestBody) -> str:
-    """The same for the same content, however its JSON is written."""
-    text = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -40,6 +40,13 @@ def test_the_same_value_never_seals_alike():
     assert vault.seal("hunter2", PLACE) != vault.seal("hunter2", PLACE)
 
 
+def test_a_digest_depends_on_the_value_its_purpose_and_the_key():
+    vault = Vault(KEY)
+    digests = {vault.digest("hunter2", "a"), vault.digest("hunter3", "a"), vault.digest("hunter2", "b")}
+    assert len({*digests, Vault(os.urandom(32)).digest("hunter2", "a")}) == 4
+    assert vault.digest("hunter2", "a") == Vault(KEY).digest("hunter2", "a")
+
+
 def test_an_old_key_still_opens_what_it_sealed():
     old, new = Vault(KEY), os.urandom(32)
     sealed = old.seal("hunter2", PLACE)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from service import app as composition
+from service.store.models import IdempotencyRow
 from tests.support.api import fields, policy, scim
 from tests.support.raw_server import raw_server
 from tests.support.token_server import TokenServer
@@ -117,6 +121,17 @@ def test_a_dry_run_shows_the_exchanges_and_stores_nothing(api, portal):
     assert (exchange["method"], exchange["url"]) == ("POST", "http://127.0.0.1:1/Users")
     assert "s3cret-token" not in response.text
     assert api.get(REQUESTS).json["items"] == []
+
+
+def test_what_is_kept_of_a_body_does_not_let_its_password_be_guessed(api, application, portal):
+    body = request()
+    body["entity"]["attributes"]["password"] = "hunter2"
+    assert api.post(REQUESTS, body, headers={"Idempotency-Key": "k-1"}).status_code == 202
+    plain = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    with application.database.read() as tx:
+        (kept,) = tx.scalars(select(IdempotencyRow.body_hash))
+    assert kept != plain
+    assert api.post(REQUESTS, body, headers={"Idempotency-Key": "k-1"}).status_code == 202
 
 
 def test_a_dry_run_leaves_an_idempotency_key_alone(api, portal):
