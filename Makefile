@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint types imports check clean
+.PHONY: run test chaos lint types imports check clean
 
 run: $(VENV)/.run
 	@$(BIN)/sluice quickstart $(ARGS)
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# The long form of tests/chaos: CHAOS_SEED repeats a storm's draws, CHAOS_OPERATIONS sets its size.
+chaos: $(VENV)/.test
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
