@@ -127,7 +127,7 @@ def enqueue(
     tx.add(delivery)
     tx.flush()
     leases.reschedule(tx, one.lane.id)
-    if one.operation == "delete" and not one.linked and one.idle:
+    if one.operation == "delete" and not one.linked and one.idle and not journal.left_in_doubt(tx, delivery):
         reason = "there is no account at the target"
         transitions.deliver(tx, delivery, outcome="nothing-to-do", reason=reason, now=now)
     elif one.row.enable_rules:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from service.store.database import Transaction
-from service.store.models import AttemptRow, DecisionRow, ExchangeRow, RememberedRow
+from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, RememberedRow
 from service.store.secrets import Vault
 
 
@@ -124,6 +124,35 @@ def exchanges_of_delivery(tx: Transaction, delivery_id: str) -> Sequence[Exchang
         .order_by(AttemptRow.number, ExchangeRow.number)
     )
     return tx.scalars(query).all()
+
+
+def left_in_doubt(tx: Transaction, delivery: DeliveryRow) -> Sequence[ExchangeRow]:
+    """What the entity's earlier deliveries in the lane have sent without hearing of it, in the order it was sent.
+
+    They were given up, refused or cancelled before anyone looked what had come of it; the next delivery has to. Empty
+    once one was delivered since.
+    """
+    before = (DeliveryRow.lane_id == delivery.lane_id, DeliveryRow.sequence < delivery.sequence)
+    last = select(DeliveryRow.state).where(*before).order_by(DeliveryRow.sequence.desc()).limit(1)
+    if delivery.sequence == 1 or tx.scalar(last) in {None, "delivered"}:
+        return ()
+    delivered = select(func.coalesce(func.max(DeliveryRow.sequence), 0)).where(
+        *before, DeliveryRow.state == "delivered"
+    )
+    query = (
+        select(ExchangeRow)
+        .join(AttemptRow, AttemptRow.id == ExchangeRow.attempt_id)
+        .join(DeliveryRow, DeliveryRow.id == AttemptRow.delivery_id)
+        .where(*before, DeliveryRow.sequence > func.coalesce(delivered.scalar_subquery(), 0))
+        .where(DeliveryRow.entity_id == delivery.entity_id, _unanswered())
+        .order_by(DeliveryRow.sequence, AttemptRow.number, ExchangeRow.number)
+    )
+    return tx.scalars(query).all()
+
+
+def _unanswered() -> ColumnElement[bool]:
+    """That nobody knows whether an exchange took effect; see `connectors.connector.Exchange.unanswered`."""
+    return ExchangeRow.safe.is_(False) & (ExchangeRow.status.is_(None) | (ExchangeRow.status >= 500))
 
 
 def remember(tx: Transaction, vault: Vault, connector_id: str, *, key: str, value: str, expires_at: datetime) -> None:

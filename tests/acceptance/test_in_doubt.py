@@ -1,0 +1,73 @@
+"""An operation that ended in doubt is cleared up by the next one: the account that it may have left is looked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.flaky import flaky_target
+from tests.support.gate import policy
+from tests.support.service import row
+
+pytestmark = pytest.mark.xdist_group("acceptance-in-doubt")
+
+POLICIES = {"everybody.xml": policy("everybody")}
+PATIENCE = {"firstRetry": 600, "longestRetry": 600, "exchangeTimeout": 5}
+
+
+@pytest.fixture(scope="module")
+def flaky(scim):
+    with flaky_target(scim) as flaky:
+        yield flaky
+
+
+@pytest.fixture(scope="module", autouse=True)
+def providers(api, flaky):
+    api.identity_provider("acme", "scim2", flaky.properties, delivery=PATIENCE)
+    api.service_provider("hr-portal", row("acme", blocking=False, rules=True))
+
+
+def left_in_doubt(api, flaky, name):
+    """A create that the target has done, without the service's hearing of it, and that was cancelled then."""
+    flaky.next("apply-and-drop", method="POST")
+    [delivery] = api.provision("hr-portal", "create", name)["deliveries"]
+    while True:
+        api.delivery_in("retrying", delivery["id"])
+        if api.call("POST", f"/deliveries/{delivery['id']}/cancel").ok:
+            return
+
+
+def users_named(scim, name):
+    return [user["id"] for user in scim.users if user["userName"] == name]
+
+
+def settled(api, operation, name, **more):
+    [delivery] = api.provisioned("hr-portal", operation, name, **more)["deliveries"]
+    return delivery
+
+
+def test_the_next_operation_links_what_a_cancelled_create_has_left(api, flaky, scim):
+    left_in_doubt(api, flaky, "doubtful")
+    before = users_named(scim, "doubtful")
+    patch = [{"op": "add", "path": "title", "value": "Certain"}]
+    delivery = settled(api, "modify", "doubtful", patch=patch)
+    assert delivery["state"] == "delivered"
+    assert before == users_named(scim, "doubtful") == [delivery["provisionedIdentifier"]]
+    assert flaky.methods("doubtful").count("POST") == 1  # it looked before it would have created anything
+
+
+def test_a_delete_removes_what_a_cancelled_create_has_left(api, flaky, scim):
+    left_in_doubt(api, flaky, "leftover")
+    assert len(users_named(scim, "leftover")) == 1
+    delivery = settled(api, "delete", "leftover")
+    assert (delivery["state"], delivery["outcome"]) == ("delivered", "deleted")
+    assert users_named(scim, "leftover") == []
+
+
+def test_a_delete_of_what_was_never_sent_has_nothing_to_do(api, flaky):
+    flaky.down()
+    [delivery] = api.provision("hr-portal", "create", "unsent")["deliveries"]
+    api.delivery_in("retrying", delivery["id"])
+    assert api.call("POST", f"/deliveries/{delivery['id']}/cancel").ok
+    flaky.up()
+    assert settled(api, "delete", "unsent")["outcome"] == "nothing-to-do"
+    assert flaky.methods("unsent") == []
