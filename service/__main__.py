@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -21,9 +22,24 @@ from service.sandbox import SandboxError
 from service.store import configuration, tokens
 from service.store.configuration import ConfigurationError
 from service.store.database import Database, SchemaError
+from service.store.occupancy import Occupied
 from service.store.secrets import SecretKeyError
 
-FAILURES = (SchemaError, SecretKeyError, QuickstartError, SandboxError, ConfigurationError, RequestRefused)
+
+class PortTaken(Exception):
+    """Something else listens where the service was to; the message says where."""
+
+
+FAILURES = (
+    SchemaError,
+    SecretKeyError,
+    QuickstartError,
+    SandboxError,
+    ConfigurationError,
+    RequestRefused,
+    Occupied,
+    PortTaken,
+)
 
 
 def main() -> None:
@@ -53,7 +69,8 @@ def serve() -> None:
     """Serve the API and deliver, in this process."""
     settings = config.load()
     # Fail here, with a sentence, rather than in the worker that would be started again and again.
-    app.open_store(settings)[0].close()
+    app.check_free(settings)
+    _check_port(settings.host, settings.port)
     server = Server(
         "service.app:wsgi",
         factory=True,
@@ -66,6 +83,17 @@ def serve() -> None:
         workers_kill_timeout=30,
     )
     server.serve()
+
+
+def _check_port(host: str, port: int) -> None:
+    """The server shares its port with whoever else does: two services would answer in turn. Raises `PortTaken`."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise PortTaken(f"cannot listen at {host}:{port}: {error.strerror}: set SLUICE_PORT, or end it") from error
 
 
 @cli.command()

@@ -27,11 +27,15 @@ from service.provisioning.desk import Desk
 from service.provisioning.lanes import Lanes, Runner
 from service.store import configuration, meta, users
 from service.store.database import Database
+from service.store.occupancy import Occupancy
 from service.store.secrets import SecretKeyError, Vault, decode_key, load_or_make_key
 from service.web.app import create_app
 from service.web.services import Services
 
 log = structlog.get_logger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that a predecessor has to end: a worker notices within half a second that its supervisor is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +50,12 @@ class Application:
     runner: Runner
     desk: Desk
     web: Flask
+    occupancy: Occupancy | None
 
     def start(self) -> None:
-        """Load the policies, watch them, and begin to deliver."""
+        """Load the policies, watch them, and begin to deliver. Raises `Occupied`."""
+        if self.occupancy is not None:
+            self.occupancy.take(PATIENCE)
         self.policies.start()
         self.runner.start()
 
@@ -57,6 +64,8 @@ class Application:
         self.runner.stop()
         self.policies.stop()
         self.database.close()
+        if self.occupancy is not None:
+            self.occupancy.leave()
 
 
 def utc_now() -> datetime:
@@ -136,7 +145,24 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now) -> App
         runner=runner,
         desk=desk,
         web=create_app(services),
+        occupancy=occupancy(database),
     )
+
+
+def occupancy(database: Database) -> Occupancy | None:
+    """The right to an embedded database; None for one that is shared."""
+    name = database.url.database
+    return Occupancy(Path(name)) if database.is_sqlite and name and name != ":memory:" else None
+
+
+def check_free(settings: Settings) -> None:
+    """Open the store once, and leave it. Raises `Occupied`, and what `open_store` raises."""
+    database, _ = open_store(settings)
+    database.close()
+    held = occupancy(database)
+    if held is not None:
+        held.take(PATIENCE)
+        held.leave()
 
 
 def _first_start(database: Database, settings: Settings, clock: Callable[[], datetime]) -> None:
