@@ -15,12 +15,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from connectors.connector import Connector, Property
 from connectors.google import Google
+from connectors.salesforce import Salesforce
 from connectors.scim1 import Scim1
 from connectors.scim2 import Scim2
 from connectors.spml import Spml
 
 GROUP = "sluice.connectors"
-BUILT_IN: tuple[Connector, ...] = (Scim2(), Scim1(), Spml(), Google())
+BUILT_IN: tuple[Connector, ...] = (Scim2(), Scim1(), Spml(), Google(), Salesforce())
 
 _TYPE = re.compile(r"[a-z][a-z0-9._-]*")
 # Other spellings under which people know a type, next to any mixture of capitals.
