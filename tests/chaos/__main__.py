@@ -31,6 +31,7 @@ def main() -> None:
             clients=6,
             shared=12,
             pace=0.1,
+            pause=(3, 12),
             drain=900,
             most_users=100,
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tests.chaos.evidence import Evidence, Seen, marked, whose
 from tests.chaos.final_state import wrong_states
 from tests.chaos.gate_checks import (
+    certain_refusals,
     decisions_against_the_snapshot,
     exchanges_after_a_deny,
     exchanges_without_a_permit,
@@ -105,7 +106,7 @@ def unexplained_failures(evidence: Evidence) -> Iterator[str]:
         if one.state == "failed" and one.error.get("status") not in REFUSED_FOR_GOOD:
             yield f"delivery {one.id} to {one.target} failed: {one.error}"
     for one in evidence.record.deliveries:
-        if one.state in {"failed", "cancelled"}:
+        if one.state == "failed" or (one.state == "cancelled" and one.id not in evidence.cancelled):
             yield f"delivery {one.id} to {one.target} is {one.state} in the end: {one.error}"
 
 
@@ -149,6 +150,7 @@ CHECKS = {
     "exchanges without a Permit": exchanges_without_a_permit,
     "decisions with a snapshot out of force": snapshots_out_of_force,
     "decisions against their snapshot": decisions_against_the_snapshot,
+    "refusals that are not certain": certain_refusals,
     "unexplained failures": unexplained_failures,
     "exchanges not on record": unrecorded,
     "wrong images": images,

@@ -47,13 +47,15 @@ class Seen:
 class Evidence:
     """Everything. `storm` and `seen_in_storm` are from before the dead letters were tried again, the others from after.
 
-    `entities` are those of the clients that nobody else changed.
+    `entities` are those of the clients that nobody else changed, `cancelled` the deliveries that somebody wanted to
+    cancel.
     """
 
     accepted: Sequence[Accepted]
     entities: Sequence[Entity]
     complaints: Sequence[str]
     reigns: Sequence[Reign]
+    cancelled: frozenset[str]
     storm: Record
     record: Record
     seen_in_storm: Mapping[str, Seen]

@@ -27,9 +27,8 @@ def wrong_states(evidence: Evidence) -> Iterator[str]:
                 continue
             if content(found[0]) != content(wanted):
                 yield f"{where}: {content(found[0])}, not {content(wanted)}"
-            if person.kind == "group" and not person.deleted:
-                last = lasts.get((name, person.id))
-                yield from (f"{where}: {what}" for what in _wrong_members(evidence, seen, person, found[0], last))
+            if person.kind == "group" and lasts[name, person.id].state == "delivered":
+                yield from (f"{where}: {what}" for what in _wrong_members(evidence, seen, person, found[0]))
 
 
 def _expected(evidence: Evidence, seen: Seen) -> dict[str, Image | None]:
@@ -68,23 +67,21 @@ def _after(evidence: Evidence, delivery: Delivery) -> Image | None:
 
 
 def _last_deliveries(evidence: Evidence) -> dict[tuple[str, str], Delivery]:
-    """The last confirmed delivery of each entity to each target."""
-    lanes = evidence.record.lanes().values()
-    return {(one.target, one.entity_id): one for lane in lanes for one in lane if one.state == "delivered"}
+    """The last delivery of each entity to each target."""
+    return {(one.target, one.entity_id): one for lane in evidence.record.lanes().values() for one in lane}
 
 
-def _wrong_members(evidence: Evidence, seen: Seen, group: Person, found: Image, last: Delivery | None) -> Iterator[str]:
+def _wrong_members(evidence: Evidence, seen: Seen, group: Person, found: Image) -> Iterator[str]:
     """All present members that have an account, but for those whose omission is on record.
 
     A leaver whose removal was refused keeps the account, and with it the membership: nobody was to touch either.
     """
     there = {str(one["value"]) for one in found.get("members") or ()}
     wanted = {seen.accounts[one][0]["id"]: one for one in group.members if one in seen.accounts}
-    omitted = " ".join(last.warnings) if last is not None else ""
+    omitted = evidence.record.omitted.get((seen.name, group.id), frozenset())
     for identifier in wanted.keys() - there:
-        name = evidence.record.people[wanted[identifier]].name
-        if f"`{name}`" not in omitted:
-            yield f"the member {name} ({identifier}) is missing"
+        if wanted[identifier] not in omitted:
+            yield f"the member {evidence.record.people[wanted[identifier]].name} ({identifier}) is missing"
     gone = [one.id for one in evidence.record.people.values() if one.deleted]
     kept = {seen.accounts[one][0]["id"] for one in gone if one in seen.accounts}
     for identifier in there - wanted.keys() - kept:

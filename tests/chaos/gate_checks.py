@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence, marked
-from tests.chaos.record import Delivery
 from tests.support.gate import ENTERPRISE
 
 
@@ -54,6 +53,10 @@ def decisions_against_the_snapshot(evidence: Evidence) -> Iterator[str]:
                 yield f"delivery {delivery.id}: {one.gate} for {department} by {one.snapshot}"
 
 
-def refused(deliveries: tuple[Delivery, ...]) -> int:
-    """How many deliveries the policies refused."""
-    return sum(one.state == "refused" for one in deliveries)
+def certain_refusals(evidence: Evidence) -> Iterator[str]:
+    """A create was refused after the target had done it, and nothing says that this may be so."""
+    for target, seen in evidence.seen_in_storm.items():
+        for change in seen.changes:
+            delivery = evidence.delivery(target, marked(change) or "") if change["method"] == "POST" else None
+            if delivery is not None and delivery.state == "refused" and not delivery.uncertain:
+                yield f"delivery {delivery.id} to {target} was refused, and is said not to have created anything"

@@ -99,13 +99,13 @@ class Person:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything; `requests` are states by id."""
+    """Everything; `requests` are states by id, `omitted` the members that a group was delivered without at a target."""
 
     requests: Mapping[str, str]
     images: Mapping[str, Mapping[str, Any]]
     deliveries: tuple[Delivery, ...]
     people: Mapping[str, Person]
-    identifiers: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    omitted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def lanes(self) -> dict[str, list[Delivery]]:
         """The deliveries of each lane, in its order."""
@@ -144,7 +144,7 @@ def read(url: str) -> Record:
                 images,
                 tuple(_delivery(row, images, tries, decided) for row in rows),
                 _people(list(tx.scalars(select(EntityRow))), list(tx.scalars(select(MembershipRow)))),
-                {(row.identity_provider, row.entity_id): row.identifier for row in tx.scalars(select(LinkRow))},
+                {(row.identity_provider, row.entity_id): frozenset(row.omitted) for row in tx.scalars(select(LinkRow))},
             )
     finally:
         database.close()

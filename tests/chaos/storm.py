@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import record
+from tests.chaos.administrator import Administrator
 from tests.chaos.clients import Accepted, Client, Ledger
 from tests.chaos.cluster import Cluster, DatabaseKind, Killer, cluster
 from tests.chaos.evidence import Evidence, Seen
@@ -28,8 +29,8 @@ CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 class Plan:
     """How large the storm is. `pace` is the longest rest of a client between two operations, in seconds.
 
-    `pause` is how long the killer rests, at least and at most; `edit_every` how long a policy is in force. `drain` is
-    the longest wait for what is under way after the storm.
+    `pause` is how long the killer rests, at least and at most; `edit_every` how long a policy is in force and
+    `steer_every` how long an administrator rests. `drain` is the longest wait for what is under way after the storm.
     """
 
     seed: str
@@ -40,6 +41,7 @@ class Plan:
     pace: float = 0.3
     pause: tuple[float, float] = (2.0, 5.0)
     edit_every: float = 2.0
+    steer_every: float = 0.4
     drain: float = 120.0
     most_users: int = 40
 
@@ -81,9 +83,10 @@ class _Storm:
         self._set_up()
         editor = Editor(self._whole.first, self._plan.edit_every)
         killer = Killer(self._whole, self._plan.seed, pause=self._plan.pause)
+        administrator = Administrator(self._any_address, self._plan.seed, every=self._plan.steer_every)
         began = time.monotonic()
         self._tell("storm")
-        self._rage(editor, killer)
+        self._rage(editor, killer, administrator)
         self._tell("calm")
         seconds = time.monotonic() - began
         self._drain()
@@ -93,8 +96,9 @@ class _Storm:
         evidence = Evidence(
             accepted=self._ledger.accepted,
             entities=[one for household in self._households for one in household.entities],
-            complaints=[*self._ledger.complaints, *editor.complaints, *killer.complaints],
+            complaints=[*self._ledger.complaints, *editor.complaints, *killer.complaints, *administrator.complaints],
             reigns=editor.reigns,
+            cancelled=frozenset(administrator.cancelled),
             storm=storm,
             record=record.read(self._whole.url),
             seen_in_storm=seen_in_storm,
@@ -151,8 +155,8 @@ class _Storm:
 
     # -- during -------------------------------------------------------------------------------------------------------
 
-    def _rage(self, editor: Editor, killer: Killer) -> None:
-        """Let the clients send, the editor edit and the killer kill until every operation was sent."""
+    def _rage(self, editor: Editor, killer: Killer, administrator: Administrator) -> None:
+        """Let the clients send, the others edit, kill and steer, until every operation was sent."""
         count = self._plan.operations // self._plan.clients
         clients = [
             Client(
@@ -165,12 +169,15 @@ class _Storm:
             )
             for household in self._households
         ]
-        for thread in (*clients, editor, killer):
+        for thread in (*clients, editor, killer, administrator):
             thread.start()
         for client in clients:
             client.join()
-        killer.finish()
-        editor.finish()
+        for other in (administrator, killer, editor):
+            other.finish()
+
+    def _any_address(self) -> str:
+        return random.choice(self._whole.addresses())
 
     def _tell(self, what: str) -> None:
         for one in self._targets:

@@ -173,6 +173,11 @@ def other_decision(evidence):
     return with_deliveries(evidence, other)
 
 
+def certainly_refused(evidence):
+    chosen = delivered(evidence).id
+    return with_deliveries(evidence, lambda one: replace(one, state="refused") if one.id == chosen else one)
+
+
 def failed_for_no_reason(evidence):
     chosen = delivered(evidence).id
     return with_deliveries(evidence, lambda one: replace(one, state="failed", error={}) if one.id == chosen else one)
@@ -228,6 +233,7 @@ BROKEN = [
     ("exchanges without a Permit", ungated),
     ("decisions with a snapshot out of force", older_snapshot),
     ("decisions against their snapshot", other_decision),
+    ("refusals that are not certain", certainly_refused),
     ("unexplained failures", failed_for_no_reason),
     ("exchanges not on record", forgotten_exchanges),
     ("wrong images", other_image),
