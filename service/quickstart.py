@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.sandbox import Sandbox, new_sandbox
+from service.store.occupancy import Occupancy, Occupied
 
 DATA = Path("var/quickstart")
 START_TIMEOUT = 60.0
@@ -66,6 +68,9 @@ class Shown:
 def quickstart(*, host: str, port: int, policies: Path, once: bool) -> int:
     """Run it; answers the exit status: 0 when both outcomes are right. Serves until Ctrl-C unless `once`."""
     console = Console(highlight=False)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # Also when it is killed, or its terminal is closed, the service must not stay behind.
+        signal.signal(ending, signal.default_int_handler)
     sandbox = new_sandbox()
     sandbox.start()
     token, password = secrets.token_urlsafe(24), secrets.token_urlsafe(12)
@@ -141,7 +146,8 @@ def _is_at_target(sandbox: Sandbox, name: str) -> bool:
 def _print(console: Console, shown: list[Shown], sandbox: Sandbox) -> None:
     table = Table(title="What left Sluice, and what did not")
     for heading in ("user", "outcome", "decided by", "at the target (read back)", "as expected"):
-        table.add_column(heading, overflow="fold")
+        # A name that is broken at the end of a line cannot be searched for.
+        table.add_column(heading, overflow="fold", no_wrap=heading == "decided by")
     for one in shown:
         decision = one.delivery["decision"] or {}
         policies = [f"policy {one}" for one in decision.get("policies", [])]
@@ -192,20 +198,44 @@ def _serve(console: Console) -> None:
 @contextmanager
 def _service(host: str, port: int, policies: Path, token: str, password: str) -> Iterator[str]:
     """The service in a process of its own, with fresh data."""
-    shutil.rmtree(DATA, ignore_errors=True)
-    DATA.mkdir(parents=True, mode=0o700)
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")},
-        "SLUICE_DATA": str(DATA),
-        "SLUICE_POLICIES": str(policies),
-        "SLUICE_HOST": host,
-        "SLUICE_PORT": str(port),
-        "SLUICE_ALLOW_PRIVATE_TARGETS": "1",
-        "SLUICE_ADMIN_TOKEN": token,
-        "SLUICE_ADMIN_PASSWORD": password,
-    }
-    base = f"http://{host}:{port}"
-    log = DATA / "sluice.log"
+    with _fresh_data() as data:
+        settings = {
+            "SLUICE_DATA": str(data),
+            "SLUICE_POLICIES": str(policies),
+            "SLUICE_HOST": host,
+            "SLUICE_PORT": str(port),
+            "SLUICE_ALLOW_PRIVATE_TARGETS": "1",
+            "SLUICE_ADMIN_TOKEN": token,
+            "SLUICE_ADMIN_PASSWORD": password,
+        }
+        with _served(f"http://{host}:{port}", settings, data / "sluice.log") as base:
+            yield base
+
+
+@contextmanager
+def _fresh_data() -> Iterator[Path]:
+    """An empty folder; another one than that of a quickstart which still serves."""
+    DATA.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 100):
+        data = DATA if number == 1 else DATA.with_name(f"{DATA.name}-{number}")
+        occupancy = Occupancy(data)
+        try:
+            occupancy.take()
+        except Occupied:
+            continue
+        try:
+            shutil.rmtree(data, ignore_errors=True)
+            data.mkdir(mode=0o700)
+            yield data
+        finally:
+            occupancy.leave()
+        return
+    raise QuickstartError(f"a hundred quickstarts serve from `{DATA.parent}`: end one")
+
+
+@contextmanager
+def _served(base: str, settings: dict[str, str], log: Path) -> Iterator[str]:
+    environment = {**{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}, **settings}
     with log.open("wb") as output:
         # In a session of its own Ctrl-C reaches us alone, and we end it in order.
         process = subprocess.Popen(

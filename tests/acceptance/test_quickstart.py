@@ -113,3 +113,45 @@ def test_it_goes_on_serving_until_ctrl_c_and_its_curl_lines_work_when_pasted(clo
         assert process.wait(30) == 0
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{service}/healthz", timeout=5)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_stays_behind_when_it_is_killed_or_its_terminal_is_closed(clone, how):
+    with serving(clone) as (process, printed):
+        service = re.search(r"API +(http://[\d.:]+)", printed)[1]
+        process.send_signal(how)
+        assert process.wait(60) == 0
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{service}/healthz", timeout=5)
+
+
+def test_a_second_one_beside_it_leaves_its_data_alone(clone):
+    with serving(clone) as (process, printed):
+        assert run_once(clone).returncode == 0
+        key = (clone / "var" / "quickstart" / "secret.key").read_text()
+        [provision] = [line for line in printed.splitlines() if '\'{"serviceProvider"' in line]
+        token = re.search(r"Bearer (\S+?)'", provision)[1]
+        service = re.search(r"API +(http://[\d.:]+)", printed)[1]
+        listed = requests.get(
+            f"{service}/api/v1/provisioning-requests", headers={"Authorization": f"Bearer {token}"}, timeout=30
+        ).json()["items"]
+        assert sorted(one["entity"]["name"] for one in listed) == ["alice", "mallory"]
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+    assert (clone / "var" / "quickstart-2" / "secret.key").read_text() != key
+
+
+def test_names_of_policies_and_rules_are_never_broken_in_two(clone):
+    done = subprocess.run(
+        [*COMMAND, "--once"],
+        cwd=clone,
+        env={**environment(), "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "everyone-else-stays-out" in done.stdout
+    assert "engineers-may-enter" in done.stdout
+    assert max(map(len, done.stdout.split("The target is")[0].splitlines())) <= 80
