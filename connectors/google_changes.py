@@ -33,8 +33,11 @@ def clears_list(body: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 def relevant(found: Mapping[str, Any], after: Mapping[str, Any], managed: Iterable[str]) -> dict[str, Any]:
     """What was read, less what is none of our business: fields that neither `after` has nor were delivered before."""
     kept: dict[str, Any] = {}
-    for key in {*after, *managed} & found.keys():
-        value, wanted = found[key], after.get(key)
+    ours = {*after, *managed}
+    for key, value in found.items():
+        wanted = after.get(key)
+        if key not in ours:
+            continue
         if isinstance(value, Mapping) and isinstance(wanted, Mapping):
             kept[key] = relevant(value, wanted, ())
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -26,6 +27,7 @@ class BadKey(ValueError):
     """The text is no private key that can sign; the message says why without showing any of it."""
 
 
+@lru_cache(maxsize=64)  # reading a key checks it, which takes longer than a delivery's other work together
 def load_key(pem: str) -> PrivateKey:
     """The private key in a PEM text: RSA of at least 2048 bits, or elliptic on a NIST curve. Raises BadKey."""
     try:

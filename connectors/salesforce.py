@@ -14,7 +14,8 @@ from typing import Any
 from connectors.connector import Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError
 from connectors.rest_calls import Talk
-from connectors.salesforce_calls import Organization, organization, sobject
+from connectors.salesforce_calls import Organization, organization
+from connectors.salesforce_fields import described
 from connectors.salesforce_groups import GroupWork, PermissionSet, PublicGroup
 from connectors.salesforce_settings import PROPERTIES, problems, setup
 from connectors.salesforce_users import UserWork, profile_id
@@ -75,10 +76,10 @@ def _signed_in(talk: Organization) -> Talk[Finding]:
 
 
 def _users(talk: Organization) -> Talk[Finding]:
-    answer = yield from talk.get(sobject("User", "describe"), "read which fields users have")
-    if not answer.good:
-        raise talk.error(answer)
-    if answer.resource.get("createable") is not True:
+    """What is learned here serves the first deliveries, and lets a dry run show what they would write."""
+    found = yield from described(talk)
+    if not found.known:
+        return Finding(good=True, message="the organization does not say which fields users have: none is checked")
+    if not found.makes:
         return Finding(good=False, message="users cannot be made: the account that acts lacks the permission")
-    fields = answer.resource.get("fields") or ()
-    return Finding(good=True, message=f"users can be made, and have {len(fields)} fields")
+    return Finding(good=True, message=f"users can be made, and have {len(found.known)} fields")

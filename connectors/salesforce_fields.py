@@ -26,11 +26,11 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 class Fields:
     """The fields of users by name; none when the organization does not tell.
 
-    Each is `[type, createable, updateable, picklist or None]`. `fresh` when it was asked for just now.
+    Each is `[type, createable, updateable, picklist or None]`. `makes` says whether users can be made at all.
     """
 
     known: Mapping[str, list[Any]]
-    fresh: bool
+    makes: bool = True
 
     def writable(self, name: str, *, creating: bool) -> bool:
         """Whether it may be set now; taken for granted of what is not known."""
@@ -72,7 +72,7 @@ def fields(organization: Organization, remembered: Mapping[str, Any], names: Ite
     wanted = list(names)
     found = _recalled(organization, remembered)
     if found is None or found.unknown(wanted):
-        found = yield from _described(organization)
+        found = yield from described(organization)
     unknown = found.unknown(wanted)
     if unknown:
         close = difflib.get_close_matches(unknown[0], found.known, n=1)
@@ -85,10 +85,11 @@ def _recalled(organization: Organization, remembered: Mapping[str, Any]) -> Fiel
     kept = remembered.get(MEMORY)
     if not isinstance(kept, Mapping) or kept.get("of") != _of(organization):
         return None
-    return Fields(kept["fields"], fresh=False)
+    return Fields(kept["fields"])
 
 
-def _described(organization: Organization) -> Talk[Fields]:
+def described(organization: Organization) -> Talk[Fields]:
+    """The fields of users, asked for now and remembered."""
     answer = yield from organization.get(sobject("User", "describe"), "read which fields users have")
     listed = answer.resource.get("fields") if answer.good else None
     known = {
@@ -97,7 +98,7 @@ def _described(organization: Organization) -> Talk[Fields]:
         if isinstance(one, Mapping) and "name" in one
     }
     yield Remember(MEMORY, {"of": _of(organization), "fields": known}, _AGE)
-    return Fields(known, fresh=True)
+    return Fields(known, makes=answer.resource.get("createable") is not False)
 
 
 def _picklist(one: Mapping[str, Any]) -> list[str] | None:
