@@ -45,8 +45,9 @@ class DeliveryFacts:
     """What is known of a delivery when the gate is asked.
 
     `attributes` is the entity's last known image, a SCIM 2.0 resource, on every operation including delete. `roles` and
-    `groups` (names of local groups) are those after the identity provider's role mapping. `operation` is the one that
-    came in, `effective_operation` the one that will be carried out. `attempt` is 0 at acceptance, then 1, 2, ….
+    `groups` are those after the identity provider's role mapping, `local_groups` are the groups under their own names
+    (None: no mapping has changed them). `operation` is the one that came in, `effective_operation` the one that will be
+    carried out. `attempt` is 0 at acceptance, then 1, 2, ….
     """
 
     tenant: str
@@ -64,6 +65,12 @@ class DeliveryFacts:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    local_groups: tuple[str, ...] | None = None
+
+    @property
+    def own_groups(self) -> tuple[str, ...]:
+        """The names of the groups as the entity's attributes have them: no target's mapping changes an attribute."""
+        return self.groups if self.local_groups is None else self.local_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ def _entity(facts: DeliveryFacts) -> Iterator[Described]:
     resource = _resource(facts)
     roles = claims.read(resource, "roles")
     # In 5.3.0 a group is a role; from 7.x on roles are apart from groups and carry their store's name.
-    yield _text(USER, vocabulary.ROLE_CLAIM, *roles, *facts.groups)
+    yield _text(USER, vocabulary.ROLE_CLAIM, *roles, *facts.own_groups)
     yield _text(USER, vocabulary.ROLES_CLAIM, *(_internal(str(role)) for role in roles))
     for claim in claims.CLAIMS:
         if claim.uri not in {vocabulary.ROLE_CLAIM, vocabulary.ROLES_CLAIM}:
@@ -160,8 +167,8 @@ def _resource(facts: DeliveryFacts) -> Mapping[str, Any]:
         for inner, one in value.items() if core else ((name, value),):
             if inner.casefold() not in {"groups", "members", "schemas"}:
                 resource.setdefault(inner, one)
-    if facts.groups:
-        resource["groups"] = [{"value": name, "display": name} for name in facts.groups]
+    if facts.own_groups:
+        resource["groups"] = [{"value": name, "display": name} for name in facts.own_groups]
     if facts.roles and not claims.read(resource, "roles"):
         resource["roles"] = [{"value": name} for name in facts.roles]
     return resource

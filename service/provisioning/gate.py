@@ -35,6 +35,7 @@ def facts(
     attempt: int,
 ) -> DeliveryFacts:
     """What is known of a delivery now: the image that it carries, and the roles as the target will see them."""
+    groups = entities.group_names(tx, entity.id)
     return DeliveryFacts(
         tenant=context.tenant,
         service_provider=service_provider,
@@ -50,7 +51,8 @@ def facts(
         attempt=attempt,
         attributes=image,
         roles=roles.mapped_roles(image, target.role_mappings),
-        groups=roles.mapped_groups(entities.group_names(tx, entity.id), target.role_mappings),
+        groups=roles.mapped_groups(groups, target.role_mappings),
+        local_groups=groups,
     )
 
 

@@ -43,9 +43,9 @@ def member_of_staff(api, name):
     return user
 
 
-def groups_told(decision):
+def groups_told(decision, attribute=CLAIM_GROUP):
     root = etree.fromstring(decision["request"].encode())
-    path = f".//{{*}}Attribute[@AttributeId='{CLAIM_GROUP}']/{{*}}AttributeValue"
+    path = f".//{{*}}Attribute[@AttributeId='{attribute}']/{{*}}AttributeValue"
     return [value.text for value in root.iterfind(path)]
 
 
@@ -75,3 +75,12 @@ def test_a_dry_run_of_a_removal_shows_what_the_removal_would_do(providers, api):
     shown = only(api.post("/provisioning-requests", request_body("hr-portal", "delete", "rehearsed", dryRun=True)))
     assert [one["method"] for one in shown["exchanges"]] == ["DELETE"]
     assert only(api.provisioned("hr-portal", "delete", "rehearsed"))["state"] == "delivered"
+
+
+@pytest.mark.parametrize("attribute", ["http://wso2.org/claims/role", "http://wso2.org/claims/groups"])
+def test_a_mapping_names_groups_for_the_target_and_leaves_the_attributes_of_the_user_alone(providers, api, attribute):
+    name = f"member-with-{attribute.rpartition('/')[2]}"
+    member_of_staff(api, name)
+    updated = only(api.provisioned("hr-portal", "replace", name, {"title": "Actor"}))
+    for decision in api.delivery(updated["id"])["decisions"]:
+        assert (groups_told(decision), groups_told(decision, attribute)) == (["Everyone"], ["staff"])
