@@ -37,7 +37,7 @@ class NameTaken(ConfigurationError):
     """Another provider of the same kind has that name; names compare without case."""
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"there is already a {kind} `{name}`: names compare without case")
+        super().__init__(f"{kind} `{name}` exists already: names compare without case")
 
 
 class InUse(ConfigurationError):
