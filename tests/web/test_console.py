@@ -62,7 +62,7 @@ def test_a_name_that_is_taken_is_told_and_the_input_is_kept(signed_in):
         answer = signed_in.post("/add-service-provider", data={"name": "twice", "form_token": token})
     assert answer.status_code == 409
     assert 'value="twice"' in answer.text
-    assert "there is already" in answer.text
+    assert "exists already" in answer.text
 
 
 def test_a_form_without_its_token_changes_nothing(signed_in):
