@@ -47,9 +47,8 @@ class Lanes:
         """Lease the lane that has been due for longest."""
         now = self._context.clock()
         with self._context.database.read() as tx:
-            due = leases.next_due(tx)
-        if due is None or due > now:
-            return None
+            if not leases.any_to_lease(tx, now):
+                return None
         with self._context.database.transaction() as tx:
             return self._hold(leases.lease_next(tx, self.owner, now, now + LEASE))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 
 from service.store.database import Transaction
@@ -80,15 +80,19 @@ def reschedule(tx: Transaction, lane_id: str) -> None:
 
 def lease_next(tx: Transaction, owner: str, now: datetime, until: datetime) -> Lease | None:
     """Lease the lane that has been due for longest and that nobody works on."""
-    query = (
-        select(LaneRow.id)
-        .where(LaneRow.due_at <= now, or_(LaneRow.lease_until.is_(None), LaneRow.lease_until < now))
-        .order_by(LaneRow.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    lane_id = tx.scalars(query).one_or_none()
+    lane_id = tx.scalars(_to_lease(now).with_for_update(skip_locked=True)).one_or_none()
     return None if lane_id is None else lease(tx, lane_id, owner, now, until)
+
+
+def any_to_lease(tx: Transaction, now: datetime) -> bool:
+    """Whether `lease_next` would find a lane; one whose worker died counts as well, once its lease has run out."""
+    return tx.scalars(_to_lease(now)).one_or_none() is not None
+
+
+def _to_lease(now: datetime) -> Select[tuple[str]]:
+    """The lane that has been due for longest and that nobody works on."""
+    free = or_(LaneRow.lease_until.is_(None), LaneRow.lease_until < now)
+    return select(LaneRow.id).where(LaneRow.due_at <= now, free).order_by(LaneRow.due_at).limit(1)
 
 
 def lease(tx: Transaction, lane_id: str, owner: str, now: datetime, until: datetime) -> Lease | None:

@@ -71,6 +71,14 @@ def test_a_worker_that_comes_back_late_cannot_write(database):
         leases.renew(tx, late, UNTIL + timedelta(minutes=1))
 
 
+def test_the_lane_of_a_worker_that_died_is_found_also_when_nothing_else_is_due(database):
+    with database.transaction() as tx:
+        enqueue(tx)
+        leases.lease_next(tx, "one", NOW, UNTIL)
+        assert not leases.any_to_lease(tx, NOW)
+        assert leases.any_to_lease(tx, UNTIL + timedelta(seconds=1))
+
+
 def test_a_lane_with_something_due_is_not_released(database):
     with database.transaction() as tx:
         _, ids = enqueue(tx, count=2)
