@@ -19,8 +19,8 @@ _DEADLINE = 30
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database; skips where PostgreSQL is not installed, but fails under CI=true."""
+def server(*, durable: bool = False) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database, which survives a power cut only if asked; skips where PostgreSQL is not installed, but fails under CI=true."""
     missing = [name for name in ("initdb", "postgres") if shutil.which(name) is None]
     if missing:
         reason = f"PostgreSQL is not installed: no {' and no '.join(missing)}"
@@ -31,12 +31,12 @@ def server() -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(folder, user)
     try:
-        yield from _running(Path(folder), user)
+        yield from _running(Path(folder), user, fsync="on" if durable else "off")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _running(folder: Path, user: str) -> Iterator[str]:
+def _running(folder: Path, user: str, *, fsync: str) -> Iterator[str]:
     """Make the cluster, run it on a free port, stop it."""
     as_user = {"user": user} if os.geteuid() == 0 else {}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **as_user}
@@ -45,7 +45,7 @@ def _running(folder: Path, user: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", str(folder)]
+    options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"fsync={fsync}", "-k", str(folder)]
     process = subprocess.Popen(["postgres", "-D", data, *options], **quiet)
     try:
         _wait(port)
