@@ -18,8 +18,7 @@ from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import requests
 from sqlalchemy import func, select
@@ -179,7 +178,7 @@ def main() -> None:
     options.add_argument("--count", type=int, default=2000)
     options.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     chosen = options.parse_args()
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
         logs.configure(json=True)
         for name in chosen.database or ["sqlite", "postgresql"]:
             for blocking in (False, True):

@@ -20,7 +20,10 @@ _DEADLINE = 30
 
 @contextmanager
 def server(*, durable: bool = False) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database, which survives a power cut only if asked; skips where PostgreSQL is not installed, but fails under CI=true."""
+    """The SQLAlchemy URL of an empty database, which survives a power cut only if `durable`.
+
+    Skips where PostgreSQL is not installed, but fails under CI=true.
+    """
     missing = [name for name in ("initdb", "postgres") if shutil.which(name) is None]
     if missing:
         reason = f"PostgreSQL is not installed: no {' and no '.join(missing)}"
