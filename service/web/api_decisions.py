@@ -40,7 +40,8 @@ class DecisionApi:
         """What the policies say, and why.
 
         Of a provisioning request with an `identityProvider`, as its delivery would be described to them, or of a XACML
-        request.
+        request. `request` and `explanation` of a provisioning request tell what is known of the entity: they are null
+        without the scope `read`.
         """
         media_type = _media_type(call)
         if media_type == JSON:
@@ -56,6 +57,9 @@ class DecisionApi:
         with request_problems():
             submission = wanted.submission(provider, call.principal.name)
             view = self._services.outbound.decide(submission, wanted.identity_provider)
+        if not call.principal.has("read"):
+            # Both hold what is known of the entity, which is not the business of who may ask for decisions only.
+            return Answer(view | {"request": None, "explanation": None})
         return Answer(view | {"explanation": self._explanation(view)})
 
     def _explanation(self, view: dict[str, Any]) -> dict[str, Any] | None:

@@ -270,3 +270,17 @@ def test_the_policies_can_be_asked_about_a_request_that_is_not_made(api, portal)
     assert fields(api.post(DECISIONS, request(identityProvider="nowhere"))) == ["identityProvider"]
     assert api.token(["pdp"]).post(DECISIONS, request(identityProvider="acme")).status_code == 200
     assert api.get(REQUESTS).json["items"] == []
+
+
+def test_who_may_only_ask_the_policies_learns_nothing_of_an_entity_by_asking(api, portal):
+    body = request()
+    body["entity"]["attributes"]["title"] = "confidential-title"
+    assert api.post(REQUESTS, body).status_code == 202
+    entity = {"type": "user", "name": "alice"}
+    asked = request(operation="delete", entity=entity, identityProvider="acme")
+    reader = api.token(["pdp", "read"]).post(DECISIONS, asked)
+    assert "confidential-title" in reader.json["request"]
+    asker = api.token(["pdp"]).post(DECISIONS, asked)
+    assert (asker.status_code, asker.json["decision"], asker.json["rules"]) == (200, "Permit", ["rule-1"])
+    assert "confidential-title" not in asker.text
+    assert (asker.json["request"], asker.json["explanation"]) == (None, None)
