@@ -23,7 +23,7 @@ from connectors.errors import (
 )
 from connectors.google_settings import TOKEN_ENDPOINT, Setup
 from connectors.oauth import MEMORY, Client
-from connectors.rest_calls import Answer, RestCalls
+from connectors.rest_calls import Answer, RestCalls, mappings
 from connectors.scim_access import TokenAdmission
 from connectors.statuses import described, retry_after, status_error
 
@@ -95,13 +95,13 @@ class Directory(RestCalls):
             raise self._by_status(answer)
         if status == 403 and reasons & _THROTTLED:
             patience = retry_after(answer.reply, self.now)
-            raise TargetThrottled(_message(answer), retry_after=patience, status=status, detail=_said(answer))
+            raise TargetThrottled(_message(answer), retry_after=patience, status=status, detail=said(answer))
         if status == 403 and reasons & _SETUP:
             raise Misconfigured(_message(answer), setting="google_prov_admin_email")
         if status == 412 and "limitExceeded" not in reasons:
             # Nothing here demands a version: Google has not finished a change of before ("User creation is not
             # complete").
-            raise TargetUnavailable(_message(answer), status=status, detail=_said(answer))
+            raise TargetUnavailable(_message(answer), status=status, detail=said(answer))
         if not answer.good and not _is_google(answer):
             raise self._by_status(answer)
 
@@ -110,14 +110,14 @@ class Directory(RestCalls):
         kind: type[ConnectorError] = TargetConflict if duplicate(answer) else TargetRefused
         if answer.status == 409 and not duplicate(answer):
             kind = TargetUnavailable  # an earlier change, such as a rename, is still under way
-        return kind(_message(answer), status=answer.status, detail=_said(answer))
+        return kind(_message(answer), status=answer.status, detail=said(answer))
 
     def _by_status(self, answer: Answer) -> ConnectorError:
         return status_error(
             answer.reply,
             now=self.now,
             doing=answer.request.purpose,
-            detail=_said(answer),
+            detail=said(answer),
             endpoint="google_prov_api_endpoint",
         )
 
@@ -143,16 +143,16 @@ def _is_google(answer: Answer) -> bool:
 
 def _reasons(answer: Answer) -> list[str]:
     """The reasons in both forms that Google uses: `errors` of old, and `details` (google.rpc.ErrorInfo)."""
-    listed = [one for key in ("errors", "details") for one in _error(answer).get(key) or ()]
-    return [str(one.get("reason")) for one in listed if isinstance(one, Mapping) and one.get("reason")]
+    listed = [one for key in ("errors", "details") for one in mappings(_error(answer).get(key))]
+    return [str(one["reason"]) for one in listed if one.get("reason")]
 
 
-def _said(answer: Answer) -> str | None:
+def said(answer: Answer) -> str | None:
+    """What Google said of a failure, with its reasons; None when it said nothing."""
     message, reasons = str(_error(answer).get("message") or ""), _reasons(answer)
     return answer.masked(f"{message} ({', '.join(dict.fromkeys(reasons))})" if reasons else message)
 
 
 def _message(answer: Answer) -> str:
-    said = _said(answer)
-    message = f"{answer.request.purpose}: the target answered {described(answer.status)}"
-    return f"{message}: {said}" if said else message
+    message, words = f"{answer.request.purpose}: the target answered {described(answer.status)}", said(answer)
+    return f"{message}: {words}" if words else message

@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.connector import Exchanges, Member
 from connectors.errors import ConnectorError, TargetConflict, TargetRefused, TargetUnavailable
-from connectors.google_calls import duplicate, missing, path
+from connectors.google_calls import duplicate, missing, path, said
 from connectors.google_payload import group
 from connectors.google_work import Work
 from connectors.rest_calls import Answer, Talk, Vanished
@@ -123,11 +123,11 @@ class GroupWork(Work):
                 raise Vanished
             if not answer.good:
                 raise self.directory.error(answer)
-            listed = [one for one in answer.resource.get("members") or () if isinstance(one, Mapping) and "id" in one]
-            found |= {str(one["id"]): str(one.get("role")) for one in listed}
+            page = {str(one["id"]): str(one.get("role")) for one in answer.listed("members") if one.get("id")}
             token = str(answer.resource.get("nextPageToken") or "")
-            if not token:
-                return found
+            if not token or page.keys() <= found.keys():
+                return found | page
+            found |= page
 
     def _add(self, identifier: str, member: Member) -> Talk[Answer | None]:
         """Add a member, None when it is in; else the refusal. Raises Vanished when the group is gone."""
@@ -162,6 +162,6 @@ def _refusal(refused: Sequence[_Refusal], total: int) -> ConnectorError:
     more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
     first = refused[0].answer
     message = f"change the members: {len(refused)} of {total} were not accepted: {names}{more}"
-    detail = first.masked(str((first.resource.get("error") or {}).get("message") or ""))
+    detail = said(first)
     kind = TargetUnavailable if all(missing(one.answer) for one in refused) else TargetRefused
     return kind(f"{message}: {detail}" if detail else message, status=first.status, detail=detail)

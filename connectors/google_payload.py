@@ -19,6 +19,7 @@ from connectors.connector import Settings, Task
 from connectors.errors import TargetRefused
 from connectors.google_settings import Setup
 from connectors.naming import provisioning_pattern
+from connectors.rest_calls import mappings
 
 #: Marks an account as the one of an entity, among its external ids.
 MARK = "sluice"
@@ -113,10 +114,8 @@ def mark(entity_id: str) -> dict[str, str]:
 def marks(found: Mapping[str, Any], entity_id: str) -> bool:
     """Whether an account as read is marked as the entity's."""
     wanted = mark(entity_id)
-    return any(
-        isinstance(one, Mapping) and {key: one.get(key) for key in wanted} == wanted
-        for one in found.get("externalIds") or ()
-    )
+    listed = mappings(found.get("externalIds"))
+    return any({key: one.get(key) for key in wanted} == wanted for one in listed)
 
 
 def primary_email(task: Task, settings: Settings, setup: Setup) -> str:

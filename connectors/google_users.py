@@ -58,7 +58,7 @@ class UserWork(Work):
         answer = yield from self.directory.get(query, "look up by mark")
         if not answer.good:
             raise self.directory.error(answer)
-        found = [one for one in answer.resource.get("users") or () if isinstance(one, Mapping) and self.is_ours(one)]
+        found = [one for one in answer.listed("users") if one.get("id") and self.is_ours(one)]
         return found[0] if found else None
 
     def complete(self, identifier: str, *, known: bool) -> Talk[bool]:

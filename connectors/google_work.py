@@ -111,7 +111,7 @@ class Work(ABC):
 
     def _identifier_of_new(self) -> Talk[str]:
         found = yield from self.find()
-        if found is None or not found.get("id"):
+        if found is None:
             raise TargetUnavailable(f"create the {self.kind}: the target confirms it, but does not show it yet")
         return str(found["id"])
 
@@ -130,7 +130,7 @@ class Work(ABC):
     def find(self) -> Talk[Mapping[str, Any] | None]:
         """What has our address. Raises TargetConflict when that is another's alias: linking would harm a stranger."""
         found = yield from self.read(self.address, "look up by address")
-        if found is None:
+        if found is None or not found.get("id"):
             return None
         shown = str(found.get(self.address_field) or "")
         if shown.lower() != self.address.lower():
@@ -213,7 +213,8 @@ class Work(ABC):
 
     def _settle_alias(self, identifier: str, old: str, answer: Answer) -> Talk[None]:
         """Google makes the old address of a renamed account an alias, as a rule; see to what the settings say."""
-        aliases = [str(one).lower() for one in answer.resource.get("aliases") or ()]
+        listed = answer.resource.get("aliases")
+        aliases = [str(one).lower() for one in listed] if isinstance(listed, list) else []
         if self.directory.setup.keeps_old_address:
             if old.lower() not in aliases:
                 place = path(self.collection, identifier, "aliases")

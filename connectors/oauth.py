@@ -156,7 +156,7 @@ def _refusal(request: Request, reply: Reply, data: Mapping[str, Any], now: datet
     said = [str(data[key]) for key in ("error", "error_description") if isinstance(data.get(key), str)]
     detail = mask_text(": ".join(said), request.secrets)[:500] or None
     message = "the authorization server gave no access token" + (f": {detail}" if detail else "")
-    code = data.get("error")
+    code = str(data.get("error"))
     if code in {"invalid_client", "unauthorized_client", "invalid_grant"} or reply.status in {401, 403}:
         return CredentialsRejected(message, status=reply.status, detail=detail)
     if code in {"invalid_scope", "invalid_target", "unsupported_grant_type", "invalid_request"}:

@@ -50,6 +50,10 @@ class Answer:
         """The JSON object in the answer; empty when it holds none."""
         return self.data if isinstance(self.data, Mapping) else {}
 
+    def listed(self, name: str) -> list[Mapping[str, Any]]:
+        """The objects in a list of the answer."""
+        return mappings(self.resource.get(name))
+
     def masked(self, said: str) -> str | None:
         """What the target said, as it may be recorded: one line, no secret; None when it said nothing."""
         return mask_text(" ".join(said.split()), self.request.secrets)[:500] or None
@@ -115,6 +119,11 @@ class RestCalls(ABC):
     def _headers(self, access: Access, *, has_body: bool) -> dict[str, str]:
         kind = {"Content-Type": "application/json; charset=utf-8"} if has_body else {}
         return {"Accept": "application/json", "User-Agent": self.agent(), **access.headers, **kind}
+
+
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in what should be a list of them."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _json(reply: Reply) -> Any:

@@ -117,15 +117,16 @@ class Organization(RestCalls):
         return kind(_message(answer), status=answer.status, detail=_said(answer))
 
     def query(self, soql: str, purpose: str) -> Talk[list[Mapping[str, Any]]]:
-        """All records that a query finds, page by page."""
+        """All records that a query finds, page by page; the query asks for their `Id`."""
         answer = yield from self.get(f"/query?{urlencode({'q': soql})}", purpose)
         found: list[Mapping[str, Any]] = []
         while True:
             if not answer.good:
                 raise self.error(answer)
-            found += records(answer)
+            page = [one for one in answer.listed("records") if one.get("Id")]
+            found += page
             following = str(answer.resource.get("nextRecordsUrl") or "")
-            if answer.resource.get("done") is not False or not following:
+            if answer.resource.get("done") is not False or not following or not page:
                 return found
             answer = yield from self.get(f"/query/{quote(following.rpartition('/')[2])}", purpose)
 
@@ -151,12 +152,6 @@ def sobject(kind: str, *parts: str, **query: str) -> str:
     """The path of a kind of records, of one record, or of something of it."""
     joined = "/".join(quote(part, safe="") for part in ("sobjects", kind, *parts))
     return f"/{joined}" + (f"?{urlencode(query)}" if query else "")
-
-
-def records(answer: Answer) -> list[Mapping[str, Any]]:
-    """The records of a page."""
-    listed = answer.resource.get("records")
-    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
 
 
 def missing(answer: Answer) -> bool:

@@ -91,11 +91,10 @@ def _recalled(organization: Organization, remembered: Mapping[str, Any]) -> Fiel
 def described(organization: Organization) -> Talk[Fields]:
     """The fields of users, asked for now and remembered."""
     answer = yield from organization.get(sobject("User", "describe"), "read which fields users have")
-    listed = answer.resource.get("fields") if answer.good else None
     known = {
         str(one["name"]): [str(one.get("type")), one.get("createable"), one.get("updateable"), _picklist(one)]
-        for one in (listed if isinstance(listed, list) else ())
-        if isinstance(one, Mapping) and "name" in one
+        for one in (answer.listed("fields") if answer.good else ())
+        if "name" in one
     }
     yield Remember(MEMORY, {"of": _of(organization), "fields": known}, _AGE)
     return Fields(known, makes=answer.resource.get("createable") is not False)

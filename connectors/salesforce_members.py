@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.connector import Member
 from connectors.errors import ConnectorError, TargetRefused, TargetUnavailable
-from connectors.rest_calls import Answer, Talk
+from connectors.rest_calls import Answer, Talk, mappings
 from connectors.salesforce_calls import Organization, same_id
 from connectors.soql import select
 
@@ -48,7 +48,7 @@ class Sending:
         """Who is in, as the member's id to the id of the record that says so."""
         query = select(["Id", self.joint.member], self.joint.kind, {self.joint.group: self.identifier})
         found = yield from self.organization.query(query, "read the members")
-        return {str(one[self.joint.member]): str(one["Id"]) for one in found}
+        return {str(one.get(self.joint.member)): str(one["Id"]) for one in found}
 
     def add(self, members: Sequence[Member]) -> Talk[None]:
         """Let members in; who is in stays so."""
@@ -91,11 +91,11 @@ class Sending:
         """Read the result of each record. Raises TargetRefused when there is none for each."""
         if not answer.good:
             raise self.organization.error(answer)
-        results = answer.data if isinstance(answer.data, list) else []
+        results = mappings(answer.data)
         if len(results) != len(names):
             raise TargetRefused(f"{answer.request.purpose}: {len(results)} results for {len(names)} records")
         for name, result in zip(names, results, strict=True):
-            errors = result.get("errors") or [{}]
+            errors = mappings(result.get("errors")) or [{}]
             code, words = str(errors[0].get("statusCode") or "UNKNOWN"), str(errors[0].get("message") or "")
             if result.get("success") is not True and code not in fine:
                 self.refused.append((name, code, answer.masked(f"{words} ({code})") or code))

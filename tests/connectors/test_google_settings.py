@@ -4,9 +4,10 @@ import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
-from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.hazmat.primitives.serialization.pkcs12 import PBES, serialize_key_and_certificates
 
 from connectors.catalog import connector
 from connectors.errors import Misconfigured
@@ -30,9 +31,17 @@ def pkcs12(passphrase=b"notasecret"):
     return base64.encodebytes(packed).decode()
 
 
+def old_pkcs12():
+    """As Google has made them for years."""
+    cipher = PrivateFormat.PKCS12.encryption_builder().key_cert_algorithm(PBES.PBESv1SHA1And3KeyTripleDESCBC)
+    how = cipher.hmac_hash(hashes.SHA1()).build(b"notasecret")
+    return base64.b64encode(serialize_key_and_certificates(b"privatekey", private_key(), None, None, how)).decode()
+
+
 @pytest.mark.parametrize(
     "properties",
     [
+        {"private_key": old_pkcs12()},
         {"private_key": json_key()},
         {"private_key": f"\n  {json_key()}\n"},
         {"private_key": pem()},
