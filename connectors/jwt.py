@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*)-----END \1-----(?:\\n|\s)*", re.DOTALL)
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -31,7 +34,7 @@ class BadKey(ValueError):
 def load_key(pem: str) -> PrivateKey:
     """The private key in a PEM text: RSA of at least 2048 bits, or elliptic on a NIST curve. Raises BadKey."""
     try:
-        key = load_pem_private_key(pem.strip().encode(), password=None)
+        key = load_pem_private_key(_in_lines(pem.strip()).encode(), password=None)
     except TypeError as error:
         raise BadKey("the private key is protected by a passphrase: store it without one") from error
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -43,6 +46,16 @@ def load_key(pem: str) -> PrivateKey:
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return key
     raise BadKey("the private key is neither RSA nor elliptic on P-256, P-384 or P-521")
+
+
+def _in_lines(pem: str) -> str:
+    """The PEM text with its lines (RFC 7468 section 2), which a form's single-line field or a JSON string has lost."""
+    found = _PEM.fullmatch(pem)
+    if found is None or ":" in found[2]:  # headers of an encrypted key stay as they are
+        return pem
+    content = "".join(found[2].replace("\\n", "\n").split())
+    lines = [content[start : start + 64] for start in range(0, len(content), 64)]
+    return "\n".join((f"-----BEGIN {found[1]}-----", *lines, f"-----END {found[1]}-----", ""))
 
 
 def signed(claims: Mapping[str, Any], key: PrivateKey, key_id: str = "") -> str:

@@ -46,10 +46,9 @@ _IN_ORDER = (
     Property(
         key="sf-client-secret",
         display_name="Client Secret",
-        description="The consumer secret of the connected app; not needed with a JWT bearer token",
+        description="The consumer secret of the connected app; needed but with a JWT bearer token",
         type="secret",
         confidential=True,
-        required=True,
     ),
     Property(
         key="sf-authentication",
@@ -266,11 +265,7 @@ def _client(settings: Settings) -> Client:
 def problems(settings: Settings) -> list[tuple[str, str]]:
     """What is wrong with the settings, as (property key, message); empty when they can work."""
     chosen = grant(settings)
-    found = [
-        (key, message)
-        for key, message in metadata_problems(PROPERTIES, settings)
-        if not (key == "sf-client-secret" and chosen == "jwtBearer")
-    ]
+    found = metadata_problems(PROPERTIES, settings)
     found += _grant_problems(settings, chosen)
     found += _form_problems(settings)
     try:
@@ -281,7 +276,11 @@ def problems(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _grant_problems(settings: Settings, chosen: str) -> list[tuple[str, str]]:
-    needed = {"password": ("sf-username", "sf-password"), "jwtBearer": ("sf-username", "sf-private-key")}
+    needed = {
+        "clientCredentials": ("sf-client-secret",),
+        "password": ("sf-client-secret", "sf-username", "sf-password"),
+        "jwtBearer": ("sf-username", "sf-private-key"),
+    }
     found = [(key, f"is needed for `{chosen}`") for key in needed.get(chosen, ()) if not settings.get(key).strip()]
     key = settings.get("sf-private-key")
     if chosen == "jwtBearer" and key.strip():

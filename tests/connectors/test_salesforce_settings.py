@@ -28,7 +28,7 @@ JWT = {"authentication": "jwtBearer", "username": "a@b.test"}
         ({"api_version": "v32.0"}, "sf-api-version", "from v42.0 on"),
         ({"domain_name": "acme"}, "sf-domain-name", "is no http or https URL"),
         ({"clientid": ""}, "sf-clientid", "is required"),
-        ({"client_secret": ""}, "sf-client-secret", "is required"),
+        ({"client_secret": ""}, "sf-client-secret", "is needed for `clientCredentials`"),
         ({"token_endpoint": ""}, "sf-token-endpoint", "is required"),
         ({"authentication": "saml"}, "sf-authentication", "is none of"),
         ({"usePasswordGrant": "true", "username": "x"}, "sf-password", "is needed for `password`"),
