@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test chaos lint types imports check clean
+.PHONY: run test chaos lint types imports check clean differential fuzz benchmark
 
 run: $(VENV)/.run
 	@$(BIN)/sluice quickstart $(ARGS)
@@ -26,6 +26,17 @@ imports: $(VENV)/.test
 	@$(BIN)/lint-imports
 
 check: lint types imports test
+
+# What takes long, and is not part of `make test`.
+differential: $(VENV)/.test
+	@SLUICE_DIFFERENTIAL=100000 $(BIN)/python -m pytest -n 2 tests/pdp/test_differential.py $(ARGS)
+
+fuzz: $(VENV)/.test
+	@$(BIN)/python -m tests.support.xacml_fuzz --minutes 10 $(ARGS)
+
+benchmark: $(VENV)/.test
+	@$(BIN)/python tests/benchmarks/pdp.py
+	@$(BIN)/python tests/benchmarks/delivery.py
 
 clean:
 	rm -rf $(VENV) var build dist
