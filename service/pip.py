@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -34,6 +34,9 @@ _WSO2_OPERATIONS: Final[Mapping[Operation, str]] = {
     "delete": "DELETE",
 }
 _XML_SCHEMA: Final = "http://www.w3.org/2001/XMLSchema#"
+
+LIMITS: Final = replace(pdp.DEFAULT_LIMITS, attributes=250_000, request_bytes=64_000_000)
+"""Wider than for requests of others: whatever image is taken can be judged, and each of its values has several ids."""
 
 
 class Indescribable(ValueError):
@@ -99,7 +102,7 @@ def describe(facts: DeliveryFacts) -> DescribedRequest:
     """
     attributes = tuple(_attributes(facts))
     xml = _encode(attributes)
-    return DescribedRequest(xml, attributes, pdp.parse_request(xml, "application/xacml+xml"))
+    return DescribedRequest(xml, attributes, pdp.parse_request(xml, "application/xacml+xml", limits=LIMITS))
 
 
 def _attributes(facts: DeliveryFacts) -> Iterator[Described]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from service.pdp import (
+    DEFAULT_LIMITS,
+    Advice,
+    Erring,
+    Limits,
+    Obligation,
+    RequestError,
+    Response,
+    Result,
+    encode_response,
+    parse_request,
+)
 from service.pdp import JSON as XACML_JSON
 from service.pdp import XML as XACML_XML
-from service.pdp import Advice, Erring, Obligation, RequestError, Response, Result, encode_response, parse_request
+from service.pip import LIMITS
 from service.providers import RESIDENT
 from service.web.fields import checked
 from service.web.operations import JSON, Answer, Call, Content, operation, read_json
@@ -67,7 +79,7 @@ class DecisionApi:
         if not view["request"] or view["snapshot"] != self._services.policies.current().hash:
             return None
         now = datetime.fromisoformat(view["decidedAt"]).astimezone(self._services.settings.zone)
-        response = self._decide(view["request"].encode(), XACML_XML, now, explain=True)
+        response = self._decide(view["request"].encode(), XACML_XML, now, explain=True, limits=LIMITS)
         same = response.decision.value == view["decision"] and response.snapshot == view["snapshot"]
         return _tree(response.result) if same else None
 
@@ -86,12 +98,14 @@ class DecisionApi:
         response = self._decide(body, media_type, self._now())
         return Answer(encode_response(response, media_type), media_type=media_type)
 
-    def _decide(self, data: bytes, media_type: str, now: datetime, *, explain: bool = False) -> Response:
+    def _decide(
+        self, data: bytes, media_type: str, now: datetime, *, explain: bool = False, limits: Limits = DEFAULT_LIMITS
+    ) -> Response:
         snapshot = self._services.policies.current().snapshot
         if snapshot is None:
             raise Problem(503, "there is no valid snapshot of the policies: see the errors that /readyz tells")
         try:
-            request = parse_request(data, media_type)
+            request = parse_request(data, media_type, limits=limits)
         except RequestError as error:
             raise Problem(400, f"the XACML request cannot be read: {error}") from error
         return snapshot.decide(request, now=now, explain=explain)

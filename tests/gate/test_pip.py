@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from service import vocabulary
+from service import pdp, vocabulary
+from service.image import check_image
 from service.pip import Described, Indescribable, describe, is_secret
-from tests.support.gate import ENTERPRISE, XACML, facts
+from tests.support.gate import ENTERPRISE, XACML, ask, compiled, facts, policy
 
 W = "http://wso2.org/claims/"
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User:"
@@ -245,3 +246,15 @@ def test_each_role_stays_one_whole_value(roles):
     known = facts(attributes={"roles": [{"value": role} for role in roles]}, roles=tuple(roles))
     assert values(known, vocabulary.CLAIM_GROUP) == tuple(roles)
     assert values(known, W + "role") == tuple(roles)
+
+
+def test_the_largest_image_that_is_taken_can_be_judged():
+    many = [{"value": f"v{n}", "display": f"d{n}", "type": f"t{n % 9}", "primary": False} for n in range(1000)]
+    plural = ("emails", "phoneNumbers", "ims", "photos", "entitlements", "roles", "x509Certificates")
+    given = {"userName": "alice", **dict.fromkeys(plural, many)}
+    image = check_image("user", given, name="alice").attributes
+    roles = tuple(one["value"] for one in many)
+    described = describe(facts(attributes=image, roles=roles, groups=tuple(f"g{n}" for n in range(1000))))
+    assert sum(len(one.values) for one in described.attributes) > pdp.DEFAULT_LIMITS.attributes
+    verdict = ask(compiled(policy("all")), facts(attributes=image, roles=roles))
+    assert verdict.gate == "open"
