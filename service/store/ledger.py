@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import selectinload
 
 from service.store.database import Transaction
-from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, LinkRow, RequestRow
+from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, LaneRow, LinkRow, RequestRow
 
 Json = dict[str, Any]
 Row = TypeVar("Row", RequestRow, DeliveryRow)
@@ -219,24 +219,30 @@ def ends_before(tx: Transaction, request_id: str, deadline: datetime) -> bool:
 
 
 def find_delivery(tx: Transaction, delivery_id: str) -> DeliveryRow | None:
-    """A delivery, its row locked."""
-    return tx.scalars(select(DeliveryRow).where(DeliveryRow.id == delivery_id).with_for_update()).one_or_none()
+    """A delivery, its lane's row and its own locked."""
+    return next(iter(_locked(tx, DeliveryRow.id == delivery_id)), None)
 
 
 def open_deliveries(
     tx: Transaction, *, states: Sequence[str], identity_provider_id: int | None = None
 ) -> list[DeliveryRow]:
-    """The deliveries in those states, in the order in which they were accepted."""
-    query = select(DeliveryRow).where(DeliveryRow.state.in_(states)).order_by(DeliveryRow.id)
+    """The deliveries in those states, in the order in which they were accepted; locked with their lanes."""
+    wanted: list[ColumnElement[bool]] = [DeliveryRow.state.in_(states)]
     if identity_provider_id is not None:
-        query = query.where(DeliveryRow.identity_provider_id == identity_provider_id)
-    return list(tx.scalars(query.with_for_update()))
+        wanted.append(DeliveryRow.identity_provider_id == identity_provider_id)
+    return _locked(tx, *wanted)
 
 
 def open_deliveries_of(tx: Transaction, service_provider: str, *, states: Sequence[str]) -> list[DeliveryRow]:
-    """A service provider's deliveries in those states."""
-    query = select(DeliveryRow).where(DeliveryRow.state.in_(states), DeliveryRow.service_provider == service_provider)
-    return list(tx.scalars(query.order_by(DeliveryRow.id).with_for_update()))
+    """A service provider's deliveries in those states; locked with their lanes."""
+    return _locked(tx, DeliveryRow.state.in_(states), DeliveryRow.service_provider == service_provider)
+
+
+def _locked(tx: Transaction, *wanted: ColumnElement[bool]) -> list[DeliveryRow]:
+    """Deliveries, locked as whoever delivers locks them: first the lane, then what is in it."""
+    lanes = select(DeliveryRow.lane_id).where(*wanted)
+    tx.execute(select(LaneRow.id).where(LaneRow.id.in_(lanes)).order_by(LaneRow.id).with_for_update())
+    return list(tx.scalars(select(DeliveryRow).where(*wanted).order_by(DeliveryRow.id).with_for_update()))
 
 
 def asking_policies(tx: Transaction, delivery_id: str) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import secrets
 import sys
 import tempfile
@@ -39,7 +40,11 @@ def main() -> None:
             after = storm(plan, Path(folder))
         found = violations(after.evidence)
         print(report(plan, after, found), flush=True)
-        good = good and not any(found.values())
+        if any(found.values()):
+            good = False
+            kept = Path(tempfile.gettempdir()) / f"chaos-{database}-{seed}.pickle"
+            kept.write_bytes(pickle.dumps(after.evidence))
+            print(f"  the evidence is kept in {kept}", flush=True)
     sys.exit(0 if good else 1)
 
 

@@ -72,19 +72,24 @@ def order(evidence: Evidence) -> Iterator[str]:
 
 def _order_at(evidence: Evidence, target: str, seen: Seen) -> Iterator[str]:
     removals = {
-        one.entity_id: one for one in evidence.storm.deliveries if one.target == target and one.operation == "delete"
+        sent.path: delivery
+        for delivery in evidence.storm.deliveries
+        for sent in delivery.exchanges
+        if delivery.target == target and sent.method == "DELETE"
     }
     owners: dict[str, str] = {}
     last: dict[str, int] = {}
     for change in seen.changes:
         owner = owners[change["identifier"]] = whose(change) or owners.get(change["identifier"], "")
         label = marked(change)
-        delivery = removals.get(owner) if change["method"] == "DELETE" else evidence.delivery(target, label or "")
+        removes = change["method"] == "DELETE"
+        delivery = removals.get(change["path"]) if removes else evidence.delivery(target, label or "")
         if delivery is None:
-            if change["method"] == "DELETE" or label is not None:
+            if removes or label is not None:
                 yield f"{target}: {change['method']} {change['path']} (change {change['applied']}) has no delivery"
             continue
-        if owner != delivery.entity_id:
+        # An account that others made is linked before it is ours; it may go before it was written.
+        if owner != delivery.entity_id and not (removes and owner == ""):
             yield f"{target}: change {change['applied']} of {delivery.entity_id} went to the account of {owner}"
         if delivery.sequence < last.get(delivery.lane, 0):
             yield f"{target}: number {delivery.sequence} of lane {delivery.lane} came after {last[delivery.lane]}"

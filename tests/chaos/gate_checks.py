@@ -33,11 +33,15 @@ def exchanges_without_a_permit(evidence: Evidence) -> Iterator[str]:
 
 
 def snapshots_out_of_force(evidence: Evidence) -> Iterator[str]:
-    """An attempt was decided with another snapshot than the one that was surely in force when it began."""
+    """An attempt was decided with an older snapshot than the one that was surely in force when it began.
+
+    A newer one is right: who waits for the database meanwhile decides with what is in force then.
+    """
+    numbers = {reign.snapshot: number for number, reign in enumerate(evidence.reigns)}
     for delivery in evidence.record.deliveries:
         for one in delivery.tries:
-            reigning = [reign for reign in evidence.reigns if reign.since < one.started_at < reign.until]
-            if any(reign.snapshot != one.snapshot for reign in reigning):
+            surely = [number for number, reign in enumerate(evidence.reigns) if reign.since < one.started_at]
+            if numbers.get(one.snapshot or "", -1) < max(surely, default=-1):
                 yield f"delivery {delivery.id}, attempt {one.number}: decided with {one.snapshot}"
 
 
@@ -54,9 +58,14 @@ def decisions_against_the_snapshot(evidence: Evidence) -> Iterator[str]:
 
 
 def certain_refusals(evidence: Evidence) -> Iterator[str]:
-    """A create was refused after the target had done it, and nothing says that this may be so."""
+    """A create was refused after the target had done it, and nothing says that this may be so.
+
+    Where the account was found before the refusal, or the target had confirmed it, there is a link to say so.
+    """
     for target, seen in evidence.seen_in_storm.items():
         for change in seen.changes:
             delivery = evidence.delivery(target, marked(change) or "") if change["method"] == "POST" else None
-            if delivery is not None and delivery.state == "refused" and not delivery.uncertain:
+            if delivery is None or delivery.state != "refused" or delivery.uncertain:
+                continue
+            if not any(sent.method != "GET" and (sent.method != "POST" or sent.good) for sent in delivery.exchanges):
                 yield f"delivery {delivery.id} to {target} was refused, and is said not to have created anything"

@@ -36,6 +36,11 @@ class Sent:
     status: int | None
     sent_at: float
 
+    @property
+    def good(self) -> bool:
+        """Whether the target confirmed it."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 @dataclass(frozen=True, kw_only=True)
 class Try:

@@ -17,10 +17,10 @@ OPEN: tuple[str, ...] = ("forbidden",)
 SHUT: tuple[str, ...] = ("forbidden", "contested")
 
 
-def text(denied: tuple[str, ...]) -> str:
-    """A policy that permits all but these departments."""
+def text(denied: tuple[str, ...], edition: int = 0) -> str:
+    """A policy that permits all but these departments. No two editions make the same snapshot."""
     rules = "".join(_deny(department) for department in denied)
-    return f"""<Policy {XACML} PolicyId="storm" Version="1.{len(denied)}"
+    return f"""<Policy {XACML} PolicyId="storm" Version="1.{edition}"
       RuleCombiningAlgId="urn:oasis:names:tc:xacml:3.0:rule-combining-algorithm:deny-overrides">
       <Target/>{rules}<Rule RuleId="everybody-else" Effect="Permit"/></Policy>"""
 
@@ -32,7 +32,10 @@ def _deny(department: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """That a snapshot was surely in force from `since` until `until` (seconds of the machine's clock)."""
+    """That a snapshot was surely in force from `since` until `until` (seconds of the machine's clock).
+
+    No snapshot reigns twice: whatever was decided with it was decided then, or in the moments before and after.
+    """
 
     snapshot: str
     denied: tuple[str, ...]
@@ -79,7 +82,7 @@ class Editor(threading.Thread):
         if denied == self._denied:
             return
         self._note(time.time())
-        self._service.write_policy(FILE, text(denied))
+        self._service.write_policy(FILE, text(denied, len(self.reigns)))
         before = self._snapshot
         found = eventually(lambda: self._newer(before), "the edited policy is in force", timeout=120, every=0.1)
         self._denied, self._snapshot, self._since = denied, found, time.time()

@@ -81,7 +81,9 @@ def delivered(evidence: Evidence) -> Any:
     return next(
         one
         for one in evidence.storm.deliveries
-        if one.outcome == "created" and one.entity_id in evidence.seen[one.target].accounts and one.exchanges
+        if one.outcome == "created"
+        and one.entity_id in evidence.seen[one.target].accounts
+        and [sent.method for sent in one.exchanges] == ["POST"]
     )
 
 
@@ -155,12 +157,12 @@ def ungated(evidence):
 
 
 def older_snapshot(evidence):
-    """Attempts in the middle of a reign, with a snapshot that did not reign then."""
-    reign = max(evidence.reigns, key=lambda one: one.until - one.since)
+    """Attempts in the middle of a reign, with the snapshot that had reigned before."""
+    before, reign = evidence.reigns[0], evidence.reigns[1]
     middle = (reign.since + reign.until) / 2
 
     def moved(one):
-        tries = [replace(attempt, started_at=middle, snapshot="sha256:older") for attempt in one.tries]
+        tries = [replace(attempt, started_at=middle, snapshot=before.snapshot) for attempt in one.tries]
         return replace(one, tries=tuple(tries))
 
     return with_deliveries(evidence, moved)
@@ -175,7 +177,17 @@ def other_decision(evidence):
 
 def certainly_refused(evidence):
     chosen = delivered(evidence).id
-    return with_deliveries(evidence, lambda one: replace(one, state="refused") if one.id == chosen else one)
+
+    def refused(one):
+        if one.id != chosen:
+            return one
+        tries = [
+            replace(attempt, exchanges=tuple(replace(sent, status=None) for sent in attempt.exchanges))
+            for attempt in one.tries
+        ]
+        return replace(one, state="refused", tries=tuple(tries))
+
+    return with_deliveries(evidence, refused)
 
 
 def failed_for_no_reason(evidence):

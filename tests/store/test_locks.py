@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from service.store import entities
+from service.store import entities, leases, ledger, transitions
 from service.store.database import Collision, Database, Deadlock
-from service.store.models import LinkRow
+from service.store.models import DeliveryRow, LinkRow
+from tests.store.test_lanes import enqueue
 from tests.support.databases import migrated
 from tests.support.postgresql import server
+from tests.support.service import eventually
 
 NOW = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 
@@ -63,6 +65,38 @@ def test_two_operations_on_one_entity_are_accepted_one_after_the_other(database)
         with pytest.raises(Exception, match="lock timeout"), database.transaction() as second:  # noqa: PT012
             second.execute(text("SET LOCAL lock_timeout = '50ms'"))
             entities.by_id(second, known)
+
+
+def test_whoever_steers_a_delivery_waits_for_whoever_delivers_it(database):
+    with database.transaction() as tx:
+        lane, [delivery] = enqueue(tx, entity="steered")
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as delivering:
+            leases.lease(delivering, lane, "worker", NOW, NOW + timedelta(seconds=15))
+            steered = pool.submit(cancelled, database, delivery)
+            wait_for_someone_waiting(database)
+            sent = delivering.get_one(DeliveryRow, delivery)
+            transitions.start(delivering, sent, effective_operation="create", now=NOW)
+            transitions.fail(delivering, sent, reason="the target said no", now=NOW)
+        assert steered.result(30) == "failed"
+
+
+def cancelled(database: Database, delivery: str) -> str:
+    """The state of a delivery that somebody tried to cancel."""
+    with database.transaction() as tx:
+        found = ledger.find_delivery(tx, delivery)
+        assert found is not None
+        if found.state in transitions.WAITING:
+            transitions.cancel(tx, found, reason="taken back", now=NOW)
+        return found.state
+
+
+def wait_for_someone_waiting(database: Database) -> None:
+    def waiting() -> bool:
+        with database.read() as tx:
+            return bool(tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+    eventually(waiting, "somebody waits for a lock")
 
 
 def test_a_deadlock_is_a_collision_and_whoever_was_ended_may_look_again(database):
