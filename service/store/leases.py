@@ -89,7 +89,7 @@ def any_to_lease(tx: Transaction, now: datetime) -> bool:
     return tx.scalars(_to_lease(now)).one_or_none() is not None
 
 
-def _to_lease(now: datetime) -> Select[tuple[str]]:
+def _to_lease(now: datetime) -> Select[str]:
     """The lane that has been due for longest and that nobody works on."""
     free = or_(LaneRow.lease_until.is_(None), LaneRow.lease_until < now)
     return select(LaneRow.id).where(LaneRow.due_at <= now, free).order_by(LaneRow.due_at).limit(1)
