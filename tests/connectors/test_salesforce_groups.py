@@ -229,6 +229,7 @@ def test_two_group_names_never_make_one_developer_name(one, other):
     assert not same or one.replace(" ", "_") == other.replace(" ", "_")
 
 
+@effort(deadline=None)
 @given(name=st.emails(), identifier=st.from_regex(r"005[A-Za-z0-9]{15}", fullmatch=True))
 def test_a_retired_name_stays_the_same_when_it_is_retired_again(name, identifier):
     once = retired_name(name, identifier)
