@@ -37,11 +37,6 @@ class Seen:
             found.setdefault(str(resource.get("externalId") or ""), []).append(resource)
         return found
 
-    @cached_property
-    def owners(self) -> dict[str, str]:
-        """Whose account an identifier is or was, by the last externalId that it was given."""
-        return {one["identifier"]: whose(one) for one in self.changes if whose(one)}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:

@@ -50,12 +50,12 @@ def _expected(evidence: Evidence, seen: Seen) -> dict[str, Image | None]:
 
 def _done(evidence: Evidence, seen: Seen) -> set[str]:
     """The deliveries that the target's journal says were done, whatever the service heard of it."""
-    removed = {seen.owners.get(one["identifier"], "") for one in seen.changes if one["method"] == "DELETE"}
-    deliveries = [evidence.delivery(seen.name, marked(one) or "") for one in seen.changes]
-    return {one.id for one in deliveries if one is not None} | {
+    removed = {one["path"] for one in seen.changes if one["method"] == "DELETE"}
+    marks = [evidence.delivery(seen.name, marked(one) or "") for one in seen.changes]
+    return {one.id for one in marks if one is not None} | {
         one.id
         for one in evidence.record.deliveries
-        if one.target == seen.name and one.operation == "delete" and one.entity_id in removed
+        if one.target == seen.name and any(sent.method == "DELETE" and sent.path in removed for sent in one.exchanges)
     }
 
 
