@@ -42,9 +42,9 @@ TRUE = value("true", "boolean")
 
 @contextmanager
 def quickly():
-    start = time.monotonic()
+    start = time.thread_time()  # a busy machine is no hang
     yield
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def refused(*policies, **more):
