@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.chaos.evidence import Evidence, Seen, content, marked
+from tests.chaos.evidence import Evidence, Seen, content, marked, whose
 from tests.chaos.record import Delivery, Person
 
 GONE = frozenset({"deleted", "already-gone", "nothing-to-do"})
@@ -37,7 +37,7 @@ def _expected(evidence: Evidence, seen: Seen) -> dict[str, Image | None]:
     A delivery that was not confirmed leaves no trace, unless the target's own journal says that it was done: a create
     whose answer was lost, and which the policies refused to repeat.
     """
-    done = _done(evidence, seen)
+    done, taken_over = _done(evidence, seen), _taken_over(evidence, seen)
     states: dict[str, Image | None] = {}
     for lane in evidence.record.lanes().values():
         for delivery in lane:
@@ -45,7 +45,24 @@ def _expected(evidence: Evidence, seen: Seen) -> dict[str, Image | None]:
                 continue
             if delivery.state == "delivered" or delivery.id in done:
                 states[delivery.entity_id] = _after(evidence, delivery)
-    return states
+    return states | dict.fromkeys(taken_over)
+
+
+def _taken_over(evidence: Evidence, seen: Seen) -> set[str]:
+    """The deleted entities whose account a later bearer of their name has: its removal was cancelled before.
+
+    A target whose names are unique holds one account of a name, and the service gives it to whoever has the name now.
+    """
+    people = evidence.record.people
+    holders = {str(one["id"]): people.get(str(one.get("externalId"))) for one in seen.resources}
+    found = set()
+    for change in seen.changes:
+        before, holder = people.get(whose(change)), holders.get(str(change["identifier"]))
+        if before is None or holder is None or before.id == holder.id or not before.deleted:
+            continue
+        if (before.kind, before.name.casefold()) == (holder.kind, holder.name.casefold()):
+            found.add(before.id)
+    return found
 
 
 def _done(evidence: Evidence, seen: Seen) -> set[str]:

@@ -260,5 +260,22 @@ def test_a_broken_promise_is_found(evidence, check, breaks):
     assert list(CHECKS[check](breaks(evidence))) != []
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_only_a_deleted_entity_may_lose_its_account_to_another_of_its_name(evidence, deleted):
+    lost = delivered(evidence)
+    person = evidence.record.people[lost.entity_id]
+    people = {**evidence.record.people, person.id: replace(person, deleted=deleted), "heir": replace(person, id="heir")}
+
+    def inherited(seen):
+        resources = [
+            {**one, "externalId": "heir"} if one.get("externalId") == person.id else one for one in seen.resources
+        ]
+        return replace(seen, resources=resources)
+
+    changed = replace(with_seen(evidence, inherited), record=replace(evidence.record, people=people))
+    missing = [line for line in CHECKS["wrong final states"](changed) if person.id in line and "missing" in line]
+    assert (missing == []) is deleted
+
+
 def test_every_check_is_proved():
     assert {check for check, _ in BROKEN} == set(CHECKS)
