@@ -1,6 +1,6 @@
 """Rules, policies and policy sets as closures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -21,7 +21,7 @@ from service.pdp.outcome import (
     Outcome,
     failed,
 )
-from service.pdp.response import Advice, Decider, Decision, Obligation
+from service.pdp.response import Advice, Decider, Decision, Obligation, PolicyId
 
 Evaluate = Callable[[Context], Outcome]
 DutiesIn = Callable[[Decision, Context], Duties]
@@ -32,10 +32,14 @@ _NO_DUTIES: Final[Duties] = ((), ())
 class Compiled:
     """A rule, policy or policy set as a child of a combining algorithm, and what the index may know of it."""
 
-    __slots__ = ("applies", "evaluate", "facets", "target_facets")
+    __slots__ = ("applies", "evaluate", "facets", "outcomes", "target_facets")
 
-    def __init__(self, evaluate: Evaluate, applies: Test, target_facets: Facets, facets: Facets) -> None:
+    def __init__(
+        self, evaluate: Evaluate, applies: Test, target_facets: Facets, facets: Facets, outcomes: Sequence[Outcome]
+    ) -> None:
         self.evaluate = evaluate
+        self.outcomes = outcomes
+        """Those of what it may come to that are known from the policies alone, whatever is asked."""
         self.applies = applies
         self.target_facets = target_facets
         """Those of its target alone: all that an algorithm may use which looks at targets first."""
@@ -77,7 +81,9 @@ def _compile(policy: Policy | PolicySet) -> Compiled:
     own = facets_of_target(policy.target, xacml2=policy.xacml2)
     facets = facets_of_policy(policy, algorithm, own, _facets(children, algorithm))
     duties = _duties(policy.obligations, compiler)
-    return Compiled(_policy(policy, target, _combined(children, algorithm), duties), target or _always, own, facets)
+    known = {} if duties else _concluded(policy.id, children)
+    evaluate = _policy(policy, target, _combined(children, algorithm), duties, known)
+    return Compiled(evaluate, target or _always, own, facets, tuple(known.values()))
 
 
 def _facets(children: Sequence[Compiled], algorithm: Algorithm) -> list[Facets]:
@@ -87,9 +93,19 @@ def _facets(children: Sequence[Compiled], algorithm: Algorithm) -> list[Facets]:
     return [child.facets for child in children]
 
 
-def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate, duties: DutiesIn | None) -> Evaluate:
+def _concluded(policy_id: PolicyId, children: Sequence[Compiled]) -> dict[int, Outcome]:
+    """What a policy makes of its children's known outcomes, by their identity: concluded at load, not at every ask."""
+    return {id(one): conclude(policy_id, one, None, _no_duties) for child in children for one in child.outcomes}
+
+
+def _policy(
+    policy: Policy | PolicySet,
+    target: Test | None,
+    combined: Evaluate,
+    duties: DutiesIn | None,
+    known: Mapping[int, Outcome],
+) -> Evaluate:
     policy_id, xacml2, who = policy.id, policy.xacml2, Decider(policy.id)
-    make = tuple.__new__  # a named tuple's own constructor takes twice the time
 
     def evaluate(context: Context) -> Outcome:
         target_error: EvaluationError | None = None
@@ -104,14 +120,11 @@ def _policy(policy: Policy | PolicySet, target: Test | None, combined: Evaluate,
         outcome = combined(context)
         if outcome is NOTHING:
             return outcome
-        if duties is not None:
-            return conclude(policy_id, outcome, target_error, lambda effect: duties(effect, context))
-        if target_error is None and outcome.deciders:
-            # What `conclude` comes to when there is nothing to conclude, as nearly always.
-            verdict, status, obligations, advice, deciders, errors, policies = outcome
-            policies = (*policies, policy_id)
-            return make(Outcome, (verdict, status, obligations, advice, deciders, errors, policies))
-        return conclude(policy_id, outcome, target_error, _no_duties)
+        if target_error is None and (concluded := known.get(id(outcome))) is not None:
+            return concluded
+        if duties is None:
+            return conclude(policy_id, outcome, target_error, _no_duties)
+        return conclude(policy_id, outcome, target_error, lambda effect: duties(effect, context))
 
     return evaluate
 
@@ -127,10 +140,10 @@ def _combined(children: Sequence[Compiled], algorithm: Algorithm) -> Evaluate:
 
     def evaluate(context: Context) -> Outcome:
         found = find(context)
-        if not found and not has_default:
-            return NOTHING
         if lone_child and len(found) == 1:
             return evaluations[found[0]](context)
+        if not found and not has_default:
+            return NOTHING
         return combine([children[position] for position in found], context)
 
     return evaluate
@@ -158,7 +171,7 @@ def _rule(rule: Rule, policy: Policy, compiler: ExpressionCompiler) -> Compiled:
         return conclude_rule(who, verdict, lambda effect: duties(effect, context))
 
     facets = facets_of_target(rule.target, xacml2=policy.xacml2)
-    return Compiled(evaluate, target or _always, facets, facets)
+    return Compiled(evaluate, target or _always, facets, facets, () if duties else (outcome,))
 
 
 def _duties(expressions: Sequence[ObligationExpression], compiler: ExpressionCompiler) -> DutiesIn | None:
