@@ -77,7 +77,7 @@ def _print_check(
             f"times in {settings.time_zone}, snapshot {snapshot.hash}"
         )
     else:
-        click.echo(f"{path}: refused, {len(errors)} errors")
+        click.echo(f"{path}: refused, {len(errors)} {'error' if len(errors) == 1 else 'errors'}")
 
 
 @policy.command()
@@ -89,15 +89,17 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
     """Decide a REQUEST by the policies in a folder.
 
     REQUEST is a provisioning request as the API takes it, with `identityProvider` (and `connector`) beside it, or a
-    XACML request in XML. Exit status 0 when the gate would open, 1 when not.
+    XACML request in XML or JSON. Exit status 0 when the gate would open, 1 when not, 2 when it cannot be read.
     """
     settings = config.load()
     snapshot = _compiled(_folder(folder, settings), settings)
     moment = (now or utc_now()).astimezone(settings.zone)
     data = request.read_bytes()
-    if data.lstrip()[:1] == b"<":
-        _decide_xacml(snapshot, data, moment)
-        return
+    media_type = _xacml_media_type(data)
+    if media_type is not None:
+        response = snapshot.decide(_xacml(data, media_type), now=moment)
+        click.echo(pdp.encode_response(response, pdp.JSON if as_json else media_type).decode())
+        sys.exit(0 if response.decision is pdp.Decision.PERMIT else 1)
     facts = _facts(data, settings)
     current = CurrentSnapshot(snapshot=snapshot, hash=snapshot.hash, sequence=0, state="ok")
     verdict = pep.enforce(facts, snapshot=current, not_applicable="refuse", approved_policies=frozenset(), now=moment)
@@ -119,27 +121,38 @@ def decide(request: Path, folder: Path | None, now: datetime | None, *, as_json:
     sys.exit(0 if verdict.gate == "open" else 1)
 
 
-def _decide_xacml(snapshot: pdp.Snapshot, data: bytes, now: datetime) -> None:
-    response = snapshot.decide(_xacml(data), now=now)
-    click.echo(pdp.encode_response(response, pdp.XML).decode())
-    sys.exit(0 if response.decision is pdp.Decision.PERMIT else 1)
+class UnreadableError(click.ClickException):
+    """A file that is no request: wrong usage, not a decision."""
+
+    exit_code = 2
 
 
-def _xacml(data: bytes) -> pdp.Request:
+def _xacml_media_type(data: bytes) -> str | None:
+    """Which form of XACML request this is; None for a provisioning request."""
+    if data.lstrip()[:1] == b"<":
+        return pdp.XML
     try:
-        return pdp.parse_request(data, pdp.XML)
+        return pdp.JSON if "Request" in json.loads(data) else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _xacml(data: bytes, media_type: str) -> pdp.Request:
+    try:
+        return pdp.parse_request(data, media_type)
     except pdp.RequestError as error:
-        raise click.ClickException(f"the request cannot be read: {error}") from error
+        raise UnreadableError(f"the request cannot be read: {error}") from error
 
 
 def _asked(data: bytes, settings: Settings) -> pdp.Request:
     """The XACML request that a file holds, or that its provisioning request becomes."""
-    if data.lstrip()[:1] == b"<":
-        return _xacml(data)
+    media_type = _xacml_media_type(data)
+    if media_type is not None:
+        return _xacml(data, media_type)
     try:
         return pip.describe(_facts(data, settings)).request
     except (pip.Indescribable, pdp.RequestError) as error:
-        raise click.ClickException(f"the request cannot be described: {error}") from error
+        raise UnreadableError(f"the request cannot be described: {error}") from error
 
 
 class TrialBody(DecisionBody):
@@ -156,7 +169,7 @@ def _facts(data: bytes, settings: Settings) -> pip.DeliveryFacts:
         entity = body.entity
         image_ = image.check_image(entity.type, entity.attributes or {}, name=entity.name)
     except (Problem, ValueError, image.ImageErrors) as error:
-        raise click.ClickException(f"the request cannot be read: {_told(error)}") from error
+        raise UnreadableError(f"the request cannot be read: {_told(error)}") from error
     linked = body.operation != "create" if body.linked is None else body.linked
     return pip.DeliveryFacts(
         tenant=settings.tenant,

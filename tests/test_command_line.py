@@ -81,6 +81,8 @@ def test_a_xacml_request_is_answered_in_xacml(tmp_path, request_file):
     done = sluice("policy", "decide", tmp_path / "request.xml", ROOT / "policies", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "<Decision>Permit</Decision>" in done.stdout
+    done = sluice("policy", "decide", tmp_path / "request.xml", ROOT / "policies", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["Response"][0]["Decision"] == "Permit"
 
 
 def test_a_decision_is_explained_down_to_the_values_that_it_hangs_on(tmp_path, request_file):
@@ -99,13 +101,23 @@ def test_an_invalid_request_is_explained_by_what_is_wrong_with_it(tmp_path):
     assert explanation["tree"][0]["error"]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"entity": 1}', "<x>", "<Request>", '{"entity": {"type": "robot"}}'])
-def test_a_request_that_cannot_be_read_is_told_in_a_sentence(tmp_path, text):
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "7", '{"entity": 1}', "<x>", "<Request>", '{"entity": {"type": "robot"}}', '{"Request": ']
+)
+@pytest.mark.parametrize("command", ["decide", "explain"])
+def test_a_request_that_cannot_be_read_is_wrong_usage_and_told_in_a_sentence(tmp_path, text, command):
     (tmp_path / "request.txt").write_text(text)
-    done = sluice("policy", "decide", tmp_path / "request.txt", ROOT / "policies", folder=tmp_path)
-    assert done.returncode in {1, 2}
+    done = sluice("policy", command, tmp_path / "request.txt", ROOT / "policies", folder=tmp_path)
+    assert done.returncode == 2
+    assert "the request cannot be read: " in done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.strip() or "Indeterminate" in done.stdout
+
+
+def test_a_request_in_the_json_profile_is_answered_in_it(tmp_path):
+    (tmp_path / "request.json").write_text('{"Request": {}}')
+    done = sluice("policy", "decide", tmp_path / "request.json", ROOT / "policies", folder=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["Response"]
 
 
 def test_the_attributes_of_policies_are_listed(tmp_path):

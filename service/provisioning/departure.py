@@ -71,9 +71,9 @@ class _Look:
         self.request: RequestRow = delivery.request
         self.entity: EntityRow = entities.any_by_id(tx, delivery.entity_id)
         self.link: LinkRow | None = links.find(tx, delivery.entity_id, delivery.connector_id)
-        exchanges = [*journal.left_in_doubt(tx, delivery), *journal.exchanges_of_delivery(tx, delivery.id)]
         self.unfinished: list[ExchangeRow] = [
-            e for e in exchanges if not e.safe and (e.status is None or e.status >= 500)
+            *journal.left_in_doubt(tx, delivery),
+            *journal.unanswered(tx, delivery.id),
         ]
 
     def look(self) -> Departure:

@@ -160,7 +160,7 @@ class Runner:
             if lease is None:
                 return False
             self._lanes.drain(lease, self._stopping.is_set)
-        except Exception:
+        except Exception:  # whatever it is, the other lanes must go on being delivered
             log.exception("runner stumbled")
             self._stopping.wait(1)
         return True
@@ -180,5 +180,5 @@ class Runner:
         while not self._stopping.wait(HEARTBEAT.total_seconds()):
             try:
                 self._lanes.renew()
-            except Exception:
+            except Exception:  # the database may be back at the next beat; a lease that ran out is found by its fence
                 log.exception("leases could not be renewed")

@@ -115,12 +115,12 @@ def write_not_sent(tx: Transaction, attempt_id: str, number: int, *, failure: st
     row.failure, row.replied_at, row.safe = failure, now, True
 
 
-def exchanges_of_delivery(tx: Transaction, delivery_id: str) -> Sequence[ExchangeRow]:
-    """All exchanges of a delivery's attempts, in the order they were sent."""
+def unanswered(tx: Transaction, delivery_id: str) -> Sequence[ExchangeRow]:
+    """What a delivery's attempts have sent without hearing of it, in the order it was sent."""
     query = (
         select(ExchangeRow)
         .join(AttemptRow, AttemptRow.id == ExchangeRow.attempt_id)
-        .where(AttemptRow.delivery_id == delivery_id)
+        .where(AttemptRow.delivery_id == delivery_id, _unanswered())
         .order_by(AttemptRow.number, ExchangeRow.number)
     )
     return tx.scalars(query).all()

@@ -71,3 +71,24 @@ def test_a_delete_of_what_was_never_sent_has_nothing_to_do(api, flaky):
     flaky.up()
     assert settled(api, "delete", "unsent")["outcome"] == "nothing-to-do"
     assert flaky.methods("unsent") == []
+
+
+@pytest.mark.parametrize("lost", [(), ("apply-and-drop",)], ids=["heard", "not heard at first"])
+def test_an_account_whose_removal_was_cancelled_is_taken_over_by_the_next_of_that_name(api, flaky, scim, lost):
+    name = f"namesake-{len(lost)}"
+    leaver = settled(api, "create", name)
+    flaky.next("answer", method="DELETE", status=429)
+    [removal] = api.provision("hr-portal", "delete", name)["deliveries"]
+    api.delivery_in("retrying", removal["id"])
+    assert api.call("POST", f"/deliveries/{removal['id']}/cancel").ok
+    for fault in lost:
+        flaky.next(fault, method="PUT")
+    request = api.provision("hr-portal", "create", name, {"title": "Newcomer"})
+    [delivery] = request["deliveries"]
+    if lost:
+        api.delivery_in("retrying", delivery["id"])
+        assert api.call("POST", f"/deliveries/{delivery['id']}/retry").ok
+    newcomer = api.delivery_in("delivered", delivery["id"])
+    assert newcomer["provisionedIdentifier"] == leaver["provisionedIdentifier"]
+    [account] = [user for user in scim.users if user["userName"] == name]
+    assert (account["externalId"], account["title"]) == (request["entity"]["id"], "Newcomer")

@@ -79,6 +79,13 @@ def test_a_hostile_name_is_text_on_every_page(signed_in):
     assert html.escape(hostile) in shown
 
 
+def test_what_a_message_names_is_shown_as_code_and_never_as_markup(signed_in):
+    shown = signed_in.get("/service-providers/no%3Cb%3Ebody")
+    assert shown.status_code == 404
+    assert "<code>no&lt;b&gt;body</code>" in shown.text
+    assert "no<b>body" not in shown.text
+
+
 def test_after_five_wrong_passwords_even_the_right_one_must_wait(browser):
     for _ in range(5):
         assert sign_in(browser, "wrong").status_code == 401

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import structlog
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup, escape
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
@@ -59,6 +60,7 @@ def new_blueprint() -> Blueprint:
     blueprint = Blueprint(NAME, __name__, static_folder="../static", static_url_path="/static")
     blueprint.add_app_template_filter(_moment, "moment")
     blueprint.add_app_template_filter(_counted, "counted")
+    blueprint.add_app_template_filter(_coded, "coded")
     return blueprint
 
 
@@ -169,6 +171,16 @@ def _moment(value: datetime | str | None) -> dict[str, str] | None:
 def _counted(number: int, one: str, several: str | None = None) -> str:
     """`1 delivery`, `2 deliveries`."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def _coded(message: str) -> Markup:
+    """A message as the log has it: what stands between backticks, names and values, as code."""
+    parts = message.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick belongs to a value: nothing tells which
+        return escape(message)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
 
 
 def quoted(name: str) -> str:
