@@ -266,6 +266,11 @@ class PolicyAdministration:
         """An earlier snapshot, compiled again. Raises `PolicyErrors` when it is not stored."""
         return self._stored(snapshot_hash)
 
+    @property
+    def has_folder(self) -> bool:
+        """Whether policy files can be written here; without a folder this process follows the database."""
+        return self._folder is not None
+
     def files(self) -> tuple[PolicyFile, ...]:
         """All policy files; without a folder those of the newest publication."""
         if self._folder is not None:
@@ -285,16 +290,18 @@ class PolicyAdministration:
                 return PolicyText(path, one.content, etag_of(one.content))
         raise PolicyFileNotFound(f"`{path}`: there is no such policy file")
 
-    def write(self, path: str, content: bytes, *, if_match: str | None = None) -> PolicyText:
+    def write(self, path: str, content: bytes, *, if_match: str | None = None, must_be_new: bool = False) -> PolicyText:
         """Write a file and use it; nothing is written when the snapshot that it makes would be refused.
 
-        `if_match` is the entity tag that the caller has read. Raises `PolicyErrors`, `PolicyPathRefused`,
-        `PolicyFileChanged` or `NoPolicyFolder`.
+        `if_match` is the entity tag that the caller has read; `must_be_new` overwrites no file. Raises `PolicyErrors`,
+        `PolicyPathRefused`, `PolicyFileChanged` or `NoPolicyFolder`.
         """
         with self._working:
             folder = self._own_folder()
             check_path(path)
             self._unchanged(path, if_match)
+            if must_be_new and any(one.path == path for one in folder.files()):
+                raise PolicyFileChanged(f"`{path}` exists already: choose another name, or edit that file")
             self._compile_draft({path: content})
             folder.write(path, content)
         self.refresh()

@@ -15,6 +15,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -88,12 +89,16 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One file as the console and the command line list it. `kind`: root, library, templates or disabled."""
+    """One file as the console and the command line list it. `kind`: root, library, templates or disabled.
+
+    `changed_at` is None where there is no folder that could tell.
+    """
 
     path: str
     kind: str
     size: int
     etag: str
+    changed_at: datetime | None = None
 
 
 def etag_of(content: bytes) -> str:
@@ -136,7 +141,8 @@ class PolicyFolder:
                 if path.is_file() and not _is_left_behind(path.name) and self._is_inside(path):
                     content = path.read_bytes()
                     name = path.relative_to(self.path).as_posix()
-                    yield PolicyFile(name, folder or "root", len(content), etag_of(content))
+                    changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    yield PolicyFile(name, folder or "root", len(content), etag_of(content), changed_at)
 
     def read(self, name: str) -> bytes:
         """The bytes of one file. Raises `PolicyPathRefused` or `PolicyFileNotFound`."""

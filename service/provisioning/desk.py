@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from service.provisioning.context import Context
@@ -34,9 +35,9 @@ class Desk:
         """See `Trial.dry_run`."""
         return self._trial.dry_run(submission)
 
-    def decide(self, submission: Submission, identity_provider: str) -> dict[str, Any]:
+    def decide(self, submission: Submission, identity_provider: str, now: datetime | None = None) -> dict[str, Any]:
         """See `Trial.decide`."""
-        return self._trial.decide(submission, identity_provider)
+        return self._trial.decide(submission, identity_provider, now)
 
     def test_connection(self, identity_provider: str, connector_type: str) -> dict[str, Any]:
         """See `Trial.test_connection`."""

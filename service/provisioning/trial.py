@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -74,10 +74,13 @@ class Trial:
         finally:
             exchanges.close()
 
-    def decide(self, submission: Submission, identity_provider: str) -> dict[str, Any]:
-        """The policy's answer about one target, whether or not the row has Enable Rules. Raises `RequestRefused`."""
+    def decide(self, submission: Submission, identity_provider: str, now: datetime | None = None) -> dict[str, Any]:
+        """The policy's answer about one target, whether or not the row has Enable Rules. Raises `RequestRefused`.
+
+        `now` is the time that the policies see, an aware one; None: the time that it is.
+        """
         with self._context.database.rehearsal() as tx:
-            verdict, known = self._decided(tx, submission, identity_provider)
+            verdict, known = self._decided(tx, submission, identity_provider, now or self._context.clock())
         shown = {k: v for k, v in gate.columns(verdict).items() if k not in {"request_xml", "decided_at"}}
         request = gate.columns(verdict)["request_xml"]
         return shown | {
@@ -87,7 +90,7 @@ class Trial:
         }
 
     def _decided(
-        self, tx: Transaction, submission: Submission, identity_provider: str
+        self, tx: Transaction, submission: Submission, identity_provider: str, now: datetime
     ) -> tuple[Verdict, DeliveryFacts]:
         provider = outbound.service_provider(tx, submission)
         change, entity = self._outbound.change(tx, submission, provider)
@@ -108,7 +111,7 @@ class Trial:
             channel=submission.channel,
             jit=submission.jit,
         )
-        verdict = gate.judge(self._context, known, not_applicable=one.row.not_applicable, now=self._context.clock())
+        verdict = gate.judge(self._context, known, not_applicable=one.row.not_applicable, now=now)
         return verdict, known
 
     def test_connection(self, identity_provider: str, connector_type: str) -> dict[str, Any]:

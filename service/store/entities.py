@@ -29,6 +29,18 @@ def find(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | Non
     return tx.scalars(select(EntityRow).where(*wanted).with_for_update(key_share=True)).one_or_none()
 
 
+def look_up(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | None:
+    """The living entity of that name, to be looked at only: nothing is locked."""
+    wanted = (EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.name_key == key(name))
+    return tx.scalars(select(EntityRow).where(*wanted)).one_or_none()
+
+
+def names(tx: Transaction, type_: str, limit: int) -> list[str]:
+    """The names of some living entities, the first in order."""
+    query = select(EntityRow.name).where(EntityRow.type == type_, EntityRow.name_key.is_not(None))
+    return list(tx.scalars(query.order_by(EntityRow.domain_key, EntityRow.name_key).limit(limit)))
+
+
 def by_id(tx: Transaction, entity_id: str) -> EntityRow | None:
     """The living entity with that id, its row locked."""
     row = tx.scalars(select(EntityRow).where(EntityRow.id == entity_id).with_for_update(key_share=True)).one_or_none()

@@ -64,15 +64,18 @@ class DecisionApi:
         return Answer(_explained(self._decide(body, media_type, self._now(), explain=True)))
 
     def _decide_delivery(self, call: Call, value: Any) -> Answer:
-        wanted = checked(DecisionBody, value)
+        return Answer(self.of_delivery(call, checked(DecisionBody, value)))
+
+    def of_delivery(self, call: Call, wanted: DecisionBody, now: datetime | None = None) -> dict[str, Any]:
+        """What the policies say of a delivery that is not made, at a time of the caller's choice."""
         provider = wanted.service_provider or RESIDENT
         with request_problems():
             submission = wanted.submission(provider, call.principal.name)
-            view = self._services.outbound.decide(submission, wanted.identity_provider)
+            view = self._services.outbound.decide(submission, wanted.identity_provider, now)
         if not call.principal.has("read"):
             # Both hold what is known of the entity, which is not the business of who may ask for decisions only.
-            return Answer(view | {"request": None, "explanation": None})
-        return Answer(view | {"explanation": self._explanation(view)})
+            return view | {"request": None, "explanation": None}
+        return view | {"explanation": self._explanation(view)}
 
     def _explanation(self, view: dict[str, Any]) -> dict[str, Any] | None:
         """Why: the very request decided again, watched. None when the policies changed meanwhile or were not asked."""

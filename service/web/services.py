@@ -35,8 +35,11 @@ class Outbound(Protocol):
         """Decide and show the first exchanges; stores and sends nothing."""
         ...
 
-    def decide(self, submission: Submission, identity_provider: str) -> Json:
-        """What the policies say of the request's delivery to one identity provider; stores and sends nothing."""
+    def decide(self, submission: Submission, identity_provider: str, now: datetime | None = None) -> Json:
+        """What the policies say of the request's delivery to one identity provider; stores and sends nothing.
+
+        `now` is the time that they see; None: the time that it is.
+        """
         ...
 
     def test_connection(self, identity_provider: str, connector_type: str) -> Json:

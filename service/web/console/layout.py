@@ -26,7 +26,9 @@ from service.web.services import Services
 NAME = "console"
 STATIC = f"{NAME}.static"
 OPEN_TO_ALL = frozenset({f"{NAME}.sign_in", f"{NAME}.signed_in"})
-OPEN_TO_READERS = frozenset({f"{NAME}.sign_out", f"{NAME}.sign_out_everywhere", f"{NAME}.change_password"})
+OPEN_TO_READERS = frozenset(
+    {f"{NAME}.sign_out", f"{NAME}.sign_out_everywhere", f"{NAME}.change_password", f"{NAME}.tried"}
+)
 """What everyone may send, whatever their role; all other forms are for administrators."""
 
 POLICY = (

@@ -7,8 +7,10 @@ from flask import Blueprint
 from service.web.auth import Authenticator
 from service.web.console import layout
 from service.web.console.overview import OverviewPages
+from service.web.console.policies import PolicyPages
 from service.web.console.service_providers import ServiceProviderPages
 from service.web.console.sign_in import SignIn
+from service.web.console.try_it import TryItPages
 from service.web.services import Services
 
 
@@ -17,6 +19,12 @@ def console(services: Services, authenticator: Authenticator) -> Blueprint:
     blueprint = layout.new_blueprint()
     sign_in = SignIn(services, authenticator)
     layout.guard(blueprint, services, sign_in.ask)
-    for pages in (sign_in, OverviewPages(services), ServiceProviderPages(services)):
+    for pages in (
+        sign_in,
+        OverviewPages(services),
+        ServiceProviderPages(services),
+        PolicyPages(services),
+        TryItPages(services),
+    ):
         pages.add_to(blueprint)
     return blueprint
