@@ -94,6 +94,12 @@ def count(tx: Transaction, user: str, now: datetime) -> int:
     return tx.scalar(query.where(ConsoleSessionRow.user == key(user), ~_ended(now))) or 0
 
 
+def counts(tx: Transaction, now: datetime) -> dict[str, int]:
+    """How many sessions may be used, by user; a user without one is left out."""
+    query = select(ConsoleSessionRow.user, func.count()).where(~_ended(now)).group_by(ConsoleSessionRow.user)
+    return {user: number for user, number in tx.execute(query)}  # noqa: C416 - rows are no pairs to the type checker
+
+
 def _ended(now: datetime) -> ColumnElement[bool]:
     return (ConsoleSessionRow.seen_at <= now - IDLE) | (ConsoleSessionRow.started_at <= now - LONGEST)
 

@@ -87,6 +87,7 @@ class PolicyApi:
         "PUT",
         f"{FILES}/{{path:path}}",
         tag=TAG,
+        scopes=("policies",),
         answers={200: WrittenPolicyFileView},
         problems=(409,),
         media_types=XML_TYPES,
@@ -104,7 +105,13 @@ class PolicyApi:
         return Answer(view, headers={"ETag": file.etag})
 
     @operation(
-        "DELETE", f"{FILES}/{{path:path}}", tag=TAG, answers={204: None}, problems=(409,), request_headers=("If-Match",)
+        "DELETE",
+        f"{FILES}/{{path:path}}",
+        tag=TAG,
+        scopes=("policies",),
+        answers={204: None},
+        problems=(409,),
+        request_headers=("If-Match",),
     )
     def delete(self, call: Call, path: str) -> Answer:
         """Remove a policy file; refused when the others would not make a snapshot without it."""
@@ -112,7 +119,7 @@ class PolicyApi:
             self._policies.delete(path, if_match=_if_match(call))
         return Answer(None, 204)
 
-    @operation("POST", "/api/v1/policy-checks", tag=TAG, answers={200: CheckView})
+    @operation("POST", "/api/v1/policy-checks", tag=TAG, scopes=("policies",), answers={200: CheckView})
     def check(self, _call: Call, body: DraftBody) -> Answer:
         """What would be wrong if drafts over the current files were written; writes nothing."""
         with policy_problems():

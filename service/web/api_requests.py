@@ -113,28 +113,56 @@ class RequestApi:
             raise Problem(404, f"there is no delivery `{id}`")
         return Answer(view)
 
-    @operation("POST", f"{DELIVERIES}/{{id}}/retry", tag=DELIVERY_TAG, answers={200: DeliveryView}, problems=(409,))
+    @operation(
+        "POST",
+        f"{DELIVERIES}/{{id}}/retry",
+        tag=DELIVERY_TAG,
+        scopes=("operate",),
+        answers={200: DeliveryView},
+        problems=(409,),
+    )
     def retry(self, call: Call, id: str) -> Answer:  # noqa: A002 - the name in the address
         """Try a dead letter anew, with the state of now, or one that waits for its time at once."""
         with request_problems():
             self._services.outbound.retry(id)
         return self.delivery(call, id)
 
-    @operation("POST", f"{DELIVERIES}/{{id}}/cancel", tag=DELIVERY_TAG, answers={200: DeliveryView}, problems=(409,))
+    @operation(
+        "POST",
+        f"{DELIVERIES}/{{id}}/cancel",
+        tag=DELIVERY_TAG,
+        scopes=("operate",),
+        answers={200: DeliveryView},
+        problems=(409,),
+    )
     def cancel(self, call: Call, id: str) -> Answer:  # noqa: A002 - the name in the address
         """Take a delivery back that was not sent."""
         with request_problems():
             self._services.outbound.cancel(id, call.principal.name)
         return self.delivery(call, id)
 
-    @operation("POST", f"{DELIVERIES}/{{id}}/approve", tag=DELIVERY_TAG, answers={200: DeliveryView}, problems=(409,))
+    @operation(
+        "POST",
+        f"{DELIVERIES}/{{id}}/approve",
+        tag=DELIVERY_TAG,
+        scopes=("operate",),
+        answers={200: DeliveryView},
+        problems=(409,),
+    )
     def approve(self, call: Call, id: str, body: CommentBody = CommentBody()) -> Answer:  # noqa: A002, B008 - frozen
         """Let a delivery go that waits for approval."""
         with request_problems():
             self._services.outbound.approve(id, call.principal.name, body.comment)
         return self.delivery(call, id)
 
-    @operation("POST", f"{DELIVERIES}/{{id}}/reject", tag=DELIVERY_TAG, answers={200: DeliveryView}, problems=(409,))
+    @operation(
+        "POST",
+        f"{DELIVERIES}/{{id}}/reject",
+        tag=DELIVERY_TAG,
+        scopes=("operate",),
+        answers={200: DeliveryView},
+        problems=(409,),
+    )
     def reject(self, call: Call, id: str, body: CommentBody = CommentBody()) -> Answer:  # noqa: A002, B008 - frozen
         """Refuse a delivery that waits for approval."""
         with request_problems():

@@ -17,7 +17,7 @@ from flask import Request
 from service.store import tokens, users
 from service.store.tokens import Token
 from service.store.users import ConsoleUser
-from service.web.principals import ROLE_SCOPES, Principal, Scope
+from service.web.principals import ROLE_RIGHTS, Principal, Right
 from service.web.problems import Problem
 from service.web.services import Services
 from service.web.throttle import Throttle
@@ -170,11 +170,11 @@ def _digest(text: str) -> bytes:
 
 
 def _of_token(token: Token) -> Principal:
-    scopes = cast("frozenset[Scope]", frozenset(token.scopes))
+    scopes = cast("frozenset[Right]", frozenset(token.scopes))
     if token.service_provider is None:
         scopes -= {"provision"}  # bound to nobody it must not mean anybody
     return Principal(name=f"token:{token.id}", scopes=scopes, service_provider=token.service_provider)
 
 
 def _of_user(user: ConsoleUser) -> Principal:
-    return Principal(name=f"user:{user.name}", scopes=ROLE_SCOPES.get(user.role, frozenset()))
+    return Principal(name=f"user:{user.name}", scopes=ROLE_RIGHTS.get(user.role, frozenset()))

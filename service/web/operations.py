@@ -22,7 +22,7 @@ from werkzeug.datastructures import Headers
 
 from service.web.fields import Body, checked
 from service.web.json_body import JsonError, read
-from service.web.principals import NOBODY, Principal, Scope
+from service.web.principals import NOBODY, Principal, Right
 from service.web.problems import Problem, invalid
 
 JSON = "application/json"
@@ -87,7 +87,7 @@ class Operation:
     method: str
     path: str
     tag: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[Right]
     open_to_all: bool
     answers: Mapping[int, Documented]
     problems: tuple[int, ...]
@@ -118,7 +118,7 @@ def operation(
     path: str,
     *,
     tag: str,
-    scopes: Iterable[Scope] = (),
+    scopes: Iterable[Right] = (),
     open_to_all: bool = False,
     answers: Mapping[int, Documented],
     problems: Iterable[int] = (),

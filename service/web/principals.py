@@ -8,10 +8,21 @@ from typing import Literal, get_args
 from service.web.problems import Problem
 
 Scope = Literal["admin", "provision", "pdp", "read"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+Right = Literal["admin", "provision", "pdp", "read", "policies", "operate"]
+"""What someone may do: a token's scopes, and two more that roles of the console have.
 
-ROLE_SCOPES: dict[str, frozenset[Scope]] = {"admin": frozenset({"admin"}), "viewer": frozenset({"read"})}
-"""What console users may do, by their role."""
+`policies` writes policy files, `operate` retries, cancels, approves and rejects deliveries.
+"""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+RIGHTS: tuple[Right, ...] = get_args(Right)
+
+ROLE_RIGHTS: dict[str, frozenset[Right]] = {
+    "admin": frozenset({"admin"}),
+    "policy-editor": frozenset({"read", "pdp", "policies"}),
+    "operator": frozenset({"read", "operate"}),
+    "viewer": frozenset({"read"}),
+}
+"""What console users may do, by their role (`users.ROLES`), in the console and with Basic credentials alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +34,18 @@ class Principal:
     """
 
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[Right]
     service_provider: str | None = None
 
-    def has(self, scope: Scope) -> bool:
+    def has(self, scope: Right) -> bool:
         """Whether the credentials reach that far; `admin` reaches everywhere."""
         return "admin" in self.scopes or scope in self.scopes
 
-    def require(self, scopes: frozenset[Scope]) -> None:
+    def require(self, scopes: frozenset[Right]) -> None:
         """Raise `Problem` 403 unless one of the scopes is held."""
-        enough: frozenset[Scope] = scopes | {"admin"}
+        enough: frozenset[Right] = scopes | {"admin"}
         if not any(self.has(scope) for scope in enough):
-            wanted = " or ".join(f"`{scope}`" for scope in SCOPES if scope in enough)
+            wanted = " or ".join(f"`{scope}`" for scope in RIGHTS if scope in enough)
             raise Problem(403, f"these credentials lack the scope {wanted}")
 
     @property

@@ -20,16 +20,25 @@ from service.store.ledger import stamp
 from service.web.console import visitors
 from service.web.console.visitors import Visitor
 from service.web.operations import Call
+from service.web.principals import Right
 from service.web.problems import DETAILS, Problem
 from service.web.services import Services
 
 NAME = "console"
 STATIC = f"{NAME}.static"
 OPEN_TO_ALL = frozenset({f"{NAME}.sign_in", f"{NAME}.signed_in"})
-OPEN_TO_READERS = frozenset(
-    {f"{NAME}.sign_out", f"{NAME}.sign_out_everywhere", f"{NAME}.change_password", f"{NAME}.tried"}
-)
-"""What everyone may send, whatever their role; all other forms are for administrators."""
+SENDING: Mapping[str, Right] = {
+    "sign_out": "read",
+    "sign_out_everywhere": "read",
+    "change_password": "read",
+    "tried": "read",
+    "create_policy": "policies",
+    "change_policy": "policies",
+}
+"""The right that each form needs; one that is not named here is for administrators."""
+
+SEEING: Mapping[str, Right] = {"users": "admin", "user": "admin", "add_user": "admin"}
+"""The right that each page needs; one that is not named here is for everyone who is signed in."""
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -46,6 +55,9 @@ NOTICES = {
     "cancel": "Cancelled: it will not be sent.",
     "approve": "Approved: the policy is asked once more, then it goes.",
     "reject": "Rejected: it will not be sent.",
+    "user": "Done. It counts from the next page that they open.",
+    "user-password": "The password is changed. Their sessions were ended.",
+    "sessions": "Their sessions were ended.",
     "password": "The password is changed. All other sessions were ended.",
     "written": "Written. The policies decide with it now.",
 }
@@ -67,7 +79,7 @@ def new_blueprint() -> Blueprint:
 
 
 def guard(blueprint: Blueprint, services: Services, ask_to_sign_in: Callable[[], BaseResponse]) -> None:
-    """Let nobody but the signed in see pages, nobody but administrators change things, and no foreign form in."""
+    """Let nobody but the signed in see pages, nobody do what their role does not allow, and no foreign form in."""
 
     @blueprint.before_request
     def admit() -> BaseResponse | None:
@@ -82,16 +94,19 @@ def guard(blueprint: Blueprint, services: Services, ask_to_sign_in: Callable[[],
             return ask_to_sign_in()
         if request.method == "POST":
             visitors.require_ours(request, g.visitor.secret)
-            if request.endpoint not in OPEN_TO_READERS:
-                g.visitor.principal.require(frozenset({"admin"}))
-        else:
-            g.visitor.principal.require(frozenset({"read"}))
+        g.visitor.principal.require(frozenset({_right_needed()}))
         return None
 
     blueprint.after_request(_add_headers)
     blueprint.register_error_handler(Problem, _problem)
     blueprint.register_error_handler(HTTPException, _http)
     blueprint.register_error_handler(Exception, _unexpected)
+
+
+def _right_needed() -> Right:
+    """What a visitor must be allowed for this request."""
+    endpoint = (request.endpoint or "").removeprefix(f"{NAME}.")
+    return SENDING.get(endpoint, "admin") if request.method == "POST" else SEEING.get(endpoint, "read")
 
 
 def _limit_form() -> None:

@@ -11,6 +11,7 @@ from service.web.console.policies import PolicyPages
 from service.web.console.service_providers import ServiceProviderPages
 from service.web.console.sign_in import SignIn
 from service.web.console.try_it import TryItPages
+from service.web.console.users import UserPages
 from service.web.services import Services
 
 
@@ -25,6 +26,7 @@ def console(services: Services, authenticator: Authenticator) -> Blueprint:
         ServiceProviderPages(services),
         PolicyPages(services),
         TryItPages(services),
+        UserPages(services),
     ):
         pages.add_to(blueprint)
     return blueprint

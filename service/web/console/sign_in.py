@@ -15,6 +15,7 @@ from service.store import sessions, users
 from service.web.auth import WINDOW, Authenticator
 from service.web.console import visitors
 from service.web.console.layout import go_to, page, visitor
+from service.web.console.roles import ROLES
 from service.web.console.visitors import SESSION_COOKIE, TOKEN_FIELD, VISIT_COOKIE
 from service.web.problems import Problem
 from service.web.services import Services
@@ -127,7 +128,7 @@ class SignIn:
     def _account(self, status: int = 200, **content: Any) -> Response:
         with self._services.database.read() as tx:
             count = sessions.count(tx, visitor().name, self._services.clock())
-        return page("account.html", status, sessions=count, shortest=SHORTEST_PASSWORD, **content)
+        return page("account.html", status, sessions=count, shortest=SHORTEST_PASSWORD, roles=ROLES, **content)
 
     def change_password(self) -> BaseResponse:
         """Set another password; this browser stays signed in, all others do not."""
@@ -147,15 +148,21 @@ class SignIn:
     def _wrong_password_form(self) -> dict[str, str]:
         """What is wrong, by field."""
         new, again = request.form.get("password_new", ""), request.form.get("password_again", "")
-        if not SHORTEST_PASSWORD <= len(new) <= users.LONGEST_PASSWORD:
-            return {"password_new": f"must have {SHORTEST_PASSWORD} to {users.LONGEST_PASSWORD} characters"}
-        if new != again:
-            return {"password_again": "is not the same as the new password"}
+        wrong = wrong_new_password(new, again)
+        if wrong:
+            return wrong
         try:
             self._check(visitor().name, request.form.get("password_now", ""))
         except Problem as problem:
             return {"password_now": problem.detail if problem.status == 429 else "is wrong"}
         return {}
+
+
+def wrong_new_password(new: str, again: str) -> dict[str, str]:
+    """What is wrong with a password that somebody is to get, by field."""
+    if not SHORTEST_PASSWORD <= len(new) <= users.LONGEST_PASSWORD:
+        return {"password_new": f"must have {SHORTEST_PASSWORD} to {users.LONGEST_PASSWORD} characters"}
+    return {} if new == again else {"password_again": "is not the same as the new password"}
 
 
 def _own(address: str) -> str:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from service.store import sessions
 from service.store.sessions import Session
-from service.web.principals import ROLE_SCOPES, Principal
+from service.web.principals import ROLE_RIGHTS, Principal, Right
 from service.web.problems import Problem
 from service.web.services import Services
 
@@ -41,13 +41,22 @@ class Visitor:
     @property
     def principal(self) -> Principal:
         """What the HTTP API would take the same user for."""
-        scopes = ROLE_SCOPES.get(self.session.role, frozenset())
+        scopes = ROLE_RIGHTS.get(self.session.role, frozenset())
         return Principal(name=f"user:{self.session.user}", scopes=scopes)
 
     @property
+    def role(self) -> str:
+        """One of `users.ROLES`."""
+        return self.session.role
+
+    def may(self, right: Right) -> bool:
+        """Whether buttons that need a right are of use."""
+        return self.principal.has(right)
+
+    @property
     def may_change(self) -> bool:
-        """Whether buttons that change something are of use."""
-        return self.principal.has("admin")
+        """Whether buttons that change the configuration are of use."""
+        return self.may("admin")
 
     @property
     def form_token(self) -> str:
