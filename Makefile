@@ -37,6 +37,7 @@ fuzz: $(VENV)/.test
 benchmark: $(VENV)/.test
 	@$(BIN)/python tests/benchmarks/pdp.py
 	@$(BIN)/python tests/benchmarks/delivery.py
+	@$(BIN)/python tests/benchmarks/console.py
 
 clean:
 	rm -rf $(VENV) var build dist

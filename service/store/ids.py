@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime
 
 
 def new_id() -> str:
@@ -13,3 +14,12 @@ def new_id() -> str:
     value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (noise >> 68) << 64 | 0b10 << 62 | noise & (1 << 62) - 1
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def earliest_id(moment: datetime) -> str:
+    """What is not greater than any id that is made at `moment`, an aware time, or later; and greater than earlier ones.
+
+    It is the beginning of an id, for comparisons only.
+    """
+    text = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}"
