@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> str:
@@ -21,5 +24,5 @@ def earliest_id(moment: datetime) -> str:
 
     It is the beginning of an id, for comparisons only.
     """
-    text = f"{int(moment.timestamp() * 1000):012x}"
+    text = f"{(moment - _EPOCH) // timedelta(milliseconds=1):012x}"
     return f"{text[:8]}-{text[8:]}"

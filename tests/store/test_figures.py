@@ -13,19 +13,21 @@ from service.store.figures import Hour
 from service.store.ids import earliest_id, new_id
 from service.store.models import DecisionRow, DeliveryRow, EntityRow, LaneRow, RequestRow
 from service.web.console import charts
+from tests.support.databases import migrated, sqlite_url
+from tests.support.postgresql import server
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 SNAPSHOT = "sha256:0"
 
 
-@pytest.fixture
-def database(tmp_path):
-    from service.app import assemble  # noqa: PLC0415 - the composition makes the tables
-    from service.config import Settings  # noqa: PLC0415
-
-    application = assemble(Settings(data=tmp_path, policies=None, admin_password="correct horse"))
-    yield application.database
-    application.stop()
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request, tmp_path_factory):
+    if request.param == "sqlite":
+        with migrated(sqlite_url(tmp_path_factory.mktemp("data"))) as database:
+            yield database
+    else:
+        with server() as url, migrated(url) as database:
+            yield database
 
 
 def add(tx, at, state="delivered", target="acme", refused_by=None):
