@@ -14,6 +14,7 @@ from granian.server import Server
 
 from service import app, config, logs
 from service.config import SettingsError
+from service.connector_commands import connectors
 from service.policy_commands import policy
 from service.provisioning.submission import RequestRefused
 from service.quickstart import QuickstartError
@@ -155,6 +156,7 @@ def create_token(
 
 
 cli.add_command(policy)
+cli.add_command(connectors)
 
 
 if __name__ == "__main__":
