@@ -75,7 +75,7 @@ def test_neither_what_is_wrong_nor_an_explanation_keeps_anybody_out(furnished, b
         administrator.press("Decide")
         administrator.reads("It would leave.")
         assert administrator.serious() == []
-        administrator.go("/service-providers/nobody-has-this-name")
+        administrator.go("/there-is-no-such-page")
         assert administrator.serious() == []
 
 

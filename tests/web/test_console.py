@@ -43,6 +43,18 @@ def test_without_a_session_there_is_only_the_sign_in_page(browser):
     assert (answer.status_code, answer.location) == (303, "/sign-in?next=/service-providers")
 
 
+def test_a_lost_browser_gets_a_page_and_no_question_for_credentials(browser):
+    lost = browser.get("/no-such-page", headers={"Accept": "text/html"})
+    assert (lost.status_code, lost.location) == (303, "/sign-in?next=/no-such-page")
+    sign_in(browser)
+    lost = browser.get("/no-such-page", headers={"Accept": "text/html"})
+    assert (lost.status_code, lost.mimetype) == (404, "text/html")
+    assert "WWW-Authenticate" not in lost.headers
+    assert "default-src 'none'; style-src" in lost.headers["Content-Security-Policy"]
+    assert browser.get("/api/v1/no-such-thing", headers={"Accept": "text/html"}).status_code == 401
+    assert browser.get("/no-such-page").status_code == 401
+
+
 def test_the_api_answers_json_to_who_is_not_signed_in(browser):
     answer = browser.get("/api/v1/service-providers")
     assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")

@@ -40,6 +40,9 @@ SENDING: Mapping[str, Right] = {
 SEEING: Mapping[str, Right] = {"users": "admin", "user": "admin", "add_user": "admin"}
 """The right that each page needs; one that is not named here is for everyone who is signed in."""
 
+PROGRAMS = ("/api/", "/scim/", "/xacml/")
+"""Below these programs ask, and get problem details whatever they accept."""
+
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -97,10 +100,28 @@ def guard(blueprint: Blueprint, services: Services, ask_to_sign_in: Callable[[],
         g.visitor.principal.require(frozenset({_right_needed()}))
         return None
 
+    @blueprint.before_app_request
+    def tell_the_lost() -> BaseResponse | None:
+        """Where there is nothing a browser gets a page; asking it for Basic credentials would lead nowhere."""
+        if not _is_lost():
+            return None
+        g.policies = services.policies.current()
+        g.visitor = visitors.visitor(services, request)
+        if g.visitor is None:
+            return ask_to_sign_in()
+        return _add_headers(_problem(Problem(404, DETAILS[404])))
+
     blueprint.after_request(_add_headers)
     blueprint.register_error_handler(Problem, _problem)
     blueprint.register_error_handler(HTTPException, _http)
     blueprint.register_error_handler(Exception, _unexpected)
+
+
+def _is_lost() -> bool:
+    """Whether a person's browser asks for an address that nobody has."""
+    if request.endpoint is not None or request.method != "GET" or request.path.startswith(PROGRAMS):
+        return False
+    return "text/html" in request.headers.get("Accept", "") and "Authorization" not in request.headers
 
 
 def _right_needed() -> Right:
