@@ -119,11 +119,21 @@ class ServiceProviderPage(View):
 
 
 class ClaimMappingBody(Body):
-    """A local claim (WSO2 claim URI, SCIM path or SCIM 1.1 URI) and the name that it has at the target."""
+    """A local claim and the name that it has at the target. Precedence: mapping, then entity, then default."""
 
-    local: NonEmptyLine
+    local: Annotated[
+        NonEmptyLine,
+        Field(
+            description="a WSO2 claim URI, SCIM path, SCIM 1.1 URI, or a template such as "
+            "`{name.givenName | lower}.{name.familyName | lower}@example.com`; functions: lower, upper, title, trim, "
+            'first, join("…"), split("…"), default("…"), replace("RE2 pattern", "replacement with \\1"); `{{` and `}}` '
+            "are braces. Once there are mappings, only mapped attributes leave"
+        ),
+    ]
     remote: NonEmptyLine
-    default: Line | None = None
+    default: Annotated[Line | None, Field(description="sent when the entity has no value; null: nothing is sent")] = (
+        None
+    )
 
 
 class RoleMappingBody(Body):
