@@ -52,14 +52,14 @@ class OverviewPages:
             age=None if oldest is None else _age(now, oldest.created_at),
             refusals=refusals,
             most_refusals=figures.MOST_REFUSALS,
-            targets=[_target(one, fares.get(one.name)) for one in known[:MOST_TARGETS]],
+            targets=[target_view(one, fares.get(one.name)) for one in known[:MOST_TARGETS]],
             more_targets=max(0, len(known) - MOST_TARGETS),
             zone=self._services.settings.time_zone,
             requests=requests,
         )
 
 
-def _target(one: IdentityProvider, fares: TargetFigures | None) -> dict[str, Any]:
+def target_view(one: IdentityProvider, fares: TargetFigures | None) -> dict[str, Any]:
     """A target with its health in one word, and the counts that it is judged by."""
     latest = charts.kinds(fares.latest) if fares else {}
     waiting = fares.open if fares else {}

@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from service.web.auth import Authenticator
 from service.web.console import layout
+from service.web.console.identity_providers import IdentityProviderPages
 from service.web.console.overview import OverviewPages
 from service.web.console.policies import PolicyPages
 from service.web.console.service_providers import ServiceProviderPages
@@ -24,6 +25,7 @@ def console(services: Services, authenticator: Authenticator) -> Blueprint:
         sign_in,
         OverviewPages(services),
         ServiceProviderPages(services),
+        IdentityProviderPages(services),
         PolicyPages(services),
         TryItPages(services),
         UserPages(services),
