@@ -123,7 +123,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now) -> App
         blocking_timeout=settings.blocking_timeout,
         web_threads=settings.threads,
     )
-    lanes = Lanes(context)
+    lanes = Lanes(context, settings.runners)
     runner = Runner(context, lanes, settings.runners)
     desk = Desk(context, lanes, runner)
     services = Services(

@@ -50,7 +50,7 @@ class Settings:
     max_body: int = 1 << 20
     max_scim_body: int = 16 << 20
     threads: int = 32
-    runners: int = 4
+    runners: int = 8
 
     @property
     def url(self) -> str:

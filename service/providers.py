@@ -89,6 +89,16 @@ class DeliverySettings:
     longest_retry: timedelta = timedelta(days=1)
     give_up_after: timedelta = timedelta(days=7)
     exchange_timeout: timedelta = timedelta(seconds=20)
+    rate: float | None = None
+    """Requests a second to the target, over all workers; none: as fast as it answers."""
+    burst: int = 10
+    """Requests that may go at once after a pause, where a rate is set."""
+    concurrency: int | None = None
+    """Deliveries to the target at a time, over all workers; none: as many as the workers have threads."""
+    breaker_threshold: int = 10
+    """Consecutive failures after which the target is quarantined."""
+    first_probe: timedelta = timedelta(seconds=5)
+    longest_probe: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

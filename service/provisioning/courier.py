@@ -11,18 +11,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
 from connectors.connector import Exchanges, Progress, Provisioned, Remember, Reply, Request
-from connectors.errors import ConnectorError, TargetConflict
+from connectors.errors import (
+    ConnectorError,
+    CredentialsRejected,
+    TargetConflict,
+    TargetRefused,
+    TargetThrottled,
+    TargetUnavailable,
+)
 from connectors.masking import mask_body, mask_headers, mask_text
 from connectors.pinning import NoReply
 from service.provisioning import departure, retry
 from service.provisioning.context import Context
-from service.provisioning.departure import Departure, StalePolicies
-from service.store import journal, leases, links, transitions
+from service.provisioning.departure import Blocked, Departure, StalePolicies
+from service.store import journal, leases, links, targets, transitions
 from service.store.database import Transaction
 from service.store.leases import Lease, LeaseLost
 from service.store.models import DeliveryRow
@@ -31,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=15)
 REFRESHES = 5
+
+Head = Literal["worked", "idle", "blocked"]
+"""What became of a lane's head: an attempt was made; nothing is due; its target may not be sent to now."""
 
 
 @dataclass(slots=True)
@@ -48,14 +58,18 @@ class Flight:
 
 
 class Courier:
-    """Delivers the heads of leased lanes. Thread-safe: holds no state of an attempt."""
+    """Delivers the heads of leased lanes. Thread-safe: holds no state of an attempt.
 
-    def __init__(self, context: Context, worker: str) -> None:
+    `moved` is told the lane whenever something is about to be sent.
+    """
+
+    def __init__(self, context: Context, worker: str, moved: Callable[[str], None]) -> None:
         self._context = context
         self._worker = worker
+        self._moved = moved
 
-    def deliver_head(self, lease: Lease) -> bool:
-        """Make one attempt of the lane's head if it is due. Answers whether anything was done.
+    def deliver_head(self, lease: Lease) -> Head:
+        """Make one attempt of the lane's head if it is due and its target may be sent to.
 
         Raises `LeaseLost` when another worker has taken the lane.
         """
@@ -65,18 +79,20 @@ class Courier:
             except StalePolicies:
                 self._context.refresh_policies()
                 continue
+            except Blocked:
+                return "blocked"
             if isinstance(flight, Flight):
                 self._fly(flight)
-            return flight is not None
+            return "idle" if flight is None else "worked"
         log.warning("policies change faster than they can be asked", lane=lease.lane_id)
-        return False
+        return "blocked"
 
     def _depart(self, lease: Lease) -> Flight | Departure | None:
         """Decide and journal the first intent: one transaction. A `Departure` alone ended without sending."""
         now = self._context.clock()
         with self._context.database.transaction() as tx:
             leases.renew(tx, lease, now + LEASE)
-            leaving = departure.prepare(tx, self._context, lease.lane_id, now)
+            leaving = departure.prepare(tx, self._context, lease.lane_id, now, probing=lease.probe is not None)
             if leaving is None or leaving.task is None:
                 return leaving
             return self._take_off(tx, lease, leaving, now)
@@ -105,6 +121,7 @@ class Courier:
         """Send, journal the reply with the next intent, and so on until the connector has ended."""
         going = True
         while going:
+            self._moved(flight.lease.lane_id)
             try:
                 reply = self._context.send(flight.request, flight.departure.target.delivery.exchange_timeout)
             except NoReply as silence:
@@ -158,6 +175,8 @@ class Courier:
             self._went_wrong(tx, flight, error, now)
             return False
         flight.request = step
+        target = flight.departure.target.delivery
+        targets.spend(tx, flight.departure.delivery.identity_provider_id, target, now)
         flight.number = journal.write_intent(tx, flight.attempt_id, _intent(step), now)
         return True
 
@@ -195,6 +214,8 @@ class Courier:
             return
         warnings = [*result.warnings, *leaving.warnings]
         journal.end_attempt(tx, flight.attempt_id, outcome=result.outcome, now=now)
+        if flight.number:
+            self._answers(tx, delivery, now)
         transitions.deliver(tx, delivery, outcome=result.outcome, warnings=warnings, now=now)
         log.info("delivered", delivery=delivery.id, target=delivery.identity_provider, outcome=result.outcome)
 
@@ -213,6 +234,7 @@ class Courier:
             settings=flight.departure.target.delivery,
             source=self._context.random,
         )
+        after = self._blame(tx, flight, error, after, now)
         state = "retrying" if isinstance(after, retry.Later) else "failed"
         journal.end_attempt(tx, flight.attempt_id, outcome=state, error=recorded, now=now)
         if isinstance(after, retry.Later):
@@ -220,6 +242,31 @@ class Courier:
         else:
             transitions.fail(tx, delivery, reason=recorded["message"], error=recorded, now=now)
         log.warning("attempt failed", delivery=delivery.id, target=delivery.identity_provider, state=state, **recorded)
+
+    def _blame(
+        self, tx: Transaction, flight: Flight, error: Exception, after: retry.Later | retry.Never, now: datetime
+    ) -> retry.Later | retry.Never:
+        """What the error says of the target itself; a delivery of a quarantined target waits for its next probe."""
+        target, settings = flight.departure.delivery.identity_provider_id, flight.departure.target.delivery
+        probe: datetime | None = None
+        if isinstance(error, CredentialsRejected):
+            reason = f"the credentials are not accepted: {error.message}"
+            probe = targets.rejected_credentials(tx, target, reason=reason, now=now)
+        elif isinstance(error, TargetThrottled):
+            if (patience := retry.patience(error, settings)) is not None:
+                targets.block(tx, target, now + patience, f"asked for patience: {error.message}")
+        elif isinstance(error, TargetUnavailable | NoReply):
+            probe = targets.failed(tx, target, settings, reason=str(error), now=now)
+        elif flight.number and isinstance(error, TargetRefused | TargetConflict):
+            self._answers(tx, flight.departure.delivery, now)
+        if probe is None:
+            return after
+        log.warning("target is quarantined", target=flight.departure.target.name, next_probe=probe.isoformat())
+        return retry.Later(probe) if isinstance(after, retry.Later) else after
+
+    def _answers(self, tx: Transaction, delivery: DeliveryRow, now: datetime) -> None:
+        if targets.answered(tx, delivery.identity_provider_id, now):
+            log.info("target answers again", target=delivery.identity_provider)
 
 
 _NOTHING = Request(method="", url="", safe=True, purpose="")

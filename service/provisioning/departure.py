@@ -18,7 +18,7 @@ from service.provisioning import gate, operations, roles, tasks
 from service.provisioning.context import Context
 from service.provisioning.operations import Operation
 from service.provisioning.retry import backoff, describe
-from service.store import configuration, entities, journal, leases, links, publications, transitions
+from service.store import configuration, entities, journal, leases, links, publications, targets, transitions
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, EntityRow, ExchangeRow, LinkRow, RequestRow
 
@@ -29,6 +29,10 @@ MEMBER_POLL = timedelta(seconds=2)
 
 class StalePolicies(Exception):
     """A newer snapshot was published than the one this process decides with: refresh, then decide again."""
+
+
+class Blocked(Exception):
+    """Nothing may be sent to the target now; nothing of the delivery was changed."""
 
 
 @dataclass(slots=True)
@@ -53,14 +57,14 @@ class Departure:
         return [f"omitted member `{name}`: it has no account at the target" for name in self.members.omitted_names]
 
 
-def prepare(tx: Transaction, context: Context, lane_id: str, now: datetime) -> Departure | None:
-    """Look at the head of a lane; None when nothing is due. Raises `StalePolicies`."""
+def prepare(tx: Transaction, context: Context, lane_id: str, now: datetime, *, probing: bool) -> Departure | None:
+    """Look at the head of a lane; None when nothing is due. Raises `StalePolicies`, `Blocked`."""
     delivery = leases.head(tx, lane_id)
     if delivery is None or delivery.state not in transitions.STARTABLE:
         return None
     if delivery.due_at is not None and delivery.due_at > now:
         return None
-    return _Look(tx, context, delivery, now).look()
+    return _Look(tx, context, delivery, now).look(probing=probing)
 
 
 class _Look:
@@ -76,36 +80,36 @@ class _Look:
             *journal.unanswered(tx, delivery.id),
         ]
 
-    def look(self) -> Departure:
+    def look(self, *, probing: bool) -> Departure:
         target = configuration.identity_provider_by_id(self.tx, self.delivery.identity_provider_id)
         if target is None:
             transitions.fail(self.tx, self.delivery, reason="its identity provider is gone", now=self.now)
             return Departure(
                 self.delivery, IdentityProvider(name=self.delivery.identity_provider), self.request.entity_type
             )
+        if self._blocked(target, probing=probing):
+            raise Blocked
         leaving = Departure(self.delivery, target, self.request.entity_type)
-        if not self._held(target) and not self._too_old(target) and not self._nothing_to_do(leaving):
+        if not self._held(target) and not self._nothing_to_do(leaving):
             self._pass(leaving)
         return leaving
 
-    def _held(self, target: IdentityProvider) -> bool:
-        connector = target.connector(self.delivery.connector_type)
-        if not target.enabled:
-            reason = f"identity provider `{target.name}` is disabled"
-        elif target.paused:
-            reason = f"identity provider `{target.name}` is paused"
-        elif connector is None or not connector.enabled:
-            reason = f"connector `{self.delivery.connector_type}` of `{target.name}` is disabled"
-        else:
-            return False
-        transitions.hold(self.tx, self.delivery, reason=reason)
-        return True
+    def _blocked(self, target: IdentityProvider, *, probing: bool) -> bool:
+        number = self.delivery.identity_provider_id
+        return (
+            not target.enabled
+            or target.paused
+            or targets.refuses(self.tx, number, self.now, probing=probing)
+            or targets.out_of_tokens(self.tx, number, target.delivery, self.now)
+        )
 
-    def _too_old(self, target: IdentityProvider) -> bool:
-        if self.now <= self.delivery.created_at + target.delivery.give_up_after:
+    def _held(self, target: IdentityProvider) -> bool:
+        """Whether the connector, unlike the whole target, is held: then the delivery waits for an edit."""
+        connector = target.connector(self.delivery.connector_type)
+        if connector is not None and connector.enabled:
             return False
-        reason = f"given up after {target.delivery.give_up_after}: {self.delivery.reason or 'never tried'}"
-        transitions.fail(self.tx, self.delivery, reason=reason, error=self.delivery.error, now=self.now)
+        reason = f"connector `{self.delivery.connector_type}` of `{target.name}` is disabled"
+        transitions.hold(self.tx, self.delivery, reason=reason)
         return True
 
     def _nothing_to_do(self, leaving: Departure) -> bool:
@@ -190,9 +194,16 @@ class _Look:
         elif verdict.gate == "awaiting-approval":
             transitions.await_approval(self.tx, self.delivery, reason=verdict.reason)
         else:
-            count = self._undecided_so_far()
-            wait = backoff(count, leaving.target.delivery, self.context.random)
-            error = {"kind": "undecided", "message": verdict.reason}
+            self._undecided(leaving, verdict)
+
+    def _undecided(self, leaving: Departure, verdict: Verdict) -> None:
+        patience = leaving.target.delivery.give_up_after
+        error = {"kind": "undecided", "message": verdict.reason}
+        if self.now > self.delivery.created_at + patience:
+            reason = f"given up after {patience}: {verdict.reason}"
+            transitions.fail(self.tx, self.delivery, reason=reason, error=error, now=self.now)
+        else:
+            wait = backoff(self._undecided_so_far(), leaving.target.delivery, self.context.random)
             transitions.retry_later(self.tx, self.delivery, due_at=self.now + wait, reason=verdict.reason, error=error)
 
     def _undecided_so_far(self) -> int:

@@ -73,7 +73,8 @@ def _plan_row(tx: Transaction, row: OutboundRow, change: Change, entity: EntityR
         return f"identity provider `{target.name}` is disabled"
     if connector is None or connector_id is None or not connector.enabled:
         return f"connector `{row.connector}` of `{target.name}` is disabled"
-    lane = leases.lane_for(tx, entity.lane_key, connector_id)
+    number = configuration.identity_provider_id(tx, target.name)
+    lane = leases.lane_for(tx, entity.lane_key, connector_id, number)
     before = leases.last_open(tx, lane.id)
     linked = links.find(tx, entity.id, connector_id) is not None
     expected = before.effective_operation != "delete" if before is not None else linked
@@ -111,7 +112,7 @@ def enqueue(
         sequence=leases.next_sequence(one.lane),
         entity_id=entity.id,
         service_provider=request.service_provider,
-        identity_provider_id=configuration.identity_provider_id(tx, one.target.name),
+        identity_provider_id=one.lane.identity_provider_id,
         identity_provider=one.target.name,
         connector_id=one.connector_id,
         connector_type=one.connector_type,

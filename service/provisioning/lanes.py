@@ -11,62 +11,109 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from service.provisioning.context import Context
 from service.provisioning.courier import LEASE, Courier
-from service.store import leases
+from service.provisioning.turns import Turns
+from service.store import leases, targets
+from service.store.database import Transaction
 from service.store.leases import Lease, LeaseLost
 
 log = structlog.get_logger(__name__)
 
 EMBEDDED = "embedded:"
 LONGEST_NAP = timedelta(seconds=1)
+ROOM_NAP = 0.1
+"""Seconds between looks for room at a target."""
 HEARTBEAT = LEASE / 3
 
 
 class Lanes:
     """Drains leased lanes. Thread-safe; the runner's threads and Blocking requests share one."""
 
-    def __init__(self, context: Context, owner: str | None = None) -> None:
+    def __init__(self, context: Context, threads: int, owner: str | None = None) -> None:
         self.owner = owner or f"{EMBEDDED}{socket.gethostname()}:{os.getpid()}"
         self._context = context
-        self._courier = Courier(context, self.owner)
+        self._turns = Turns(threads)
+        self._courier = Courier(context, self.owner, self._turns.moved)
         self._held: dict[str, Lease] = {}
         self._guard = threading.Lock()
 
     def lease(self, lane_id: str) -> Lease | None:
-        """Lease one lane; None while someone else drains it."""
+        """Lease one lane; None while someone else drains it, or while its target may not be sent to."""
         now = self._context.clock()
         with self._context.database.transaction() as tx:
-            return self._hold(leases.lease(tx, lane_id, self.owner, now, now + LEASE))
+            # The lane first, then its target: as whoever delivers locks them.
+            turn = targets.turn_of(tx, lane_id, now) if leases.lock_free(tx, lane_id, now) else None
+            return None if turn is None else self._take(tx, turn, now, lane_id)
 
     def lease_next(self) -> Lease | None:
-        """Lease the lane that has been due for longest."""
+        """Lease the lane that has been due for longest, of the target whose turn it is."""
         now = self._context.clock()
+        for turn in self._turns.in_order(self._find_turns(now)):
+            with self._context.database.transaction() as tx:
+                lease = self._take(tx, turn, now)
+            if lease is not None:
+                self._turns.begin(lease.lane_id, turn.target)
+                return lease
+        return None
+
+    def _find_turns(self, now: datetime) -> list[targets.Turn]:
         with self._context.database.read() as tx:
-            if not leases.any_to_lease(tx, now):
-                return None
-        with self._context.database.transaction() as tx:
-            return self._hold(leases.lease_next(tx, self.owner, now, now + LEASE))
+            found = targets.turns(tx, now)
+            if found or not leases.expired(tx, now):
+                return found
+        self.end_expired()
+        with self._context.database.read() as tx:
+            return targets.turns(tx, now)
+
+    def _take(self, tx: Transaction, turn: targets.Turn, now: datetime, lane_id: str | None = None) -> Lease | None:
+        if not targets.take(tx, turn):
+            return None
+        probe = targets.take_probe(tx, turn.target, now) if turn.quarantined else None
+        if turn.quarantined and probe is None:
+            return None
+        until = now + LEASE
+        if lane_id is None:
+            lease = leases.lease_next(tx, turn.target, self.owner, now, until)
+        else:
+            lease = leases.lease(tx, lane_id, self.owner, now, until)
+        if lease is None and probe is not None:
+            targets.give_up_probe(tx, turn.target, probe, now)
+        return self._hold(lease if lease is None else replace(lease, probe=probe))
 
     def drain(self, lease: Lease, stop: Callable[[], bool]) -> None:
         """Deliver what is due in the lane, in order, until nothing is or `stop` says so; then give it back."""
+        returned = False
         try:
-            while not stop():
-                if self._courier.deliver_head(lease):
-                    continue
-                if self._release(lease):
-                    return
-            with self._context.database.transaction() as tx:
-                leases.hand_back(tx, lease)
+            while not stop() and not returned:
+                head = self._courier.deliver_head(lease)
+                if head == "blocked":
+                    break
+                returned = head == "idle" and self._release(lease)
         except LeaseLost:
             log.warning("lane was taken over", lane=lease.lane_id)
+            returned = True
         finally:
-            with self._guard:
-                self._held.pop(lease.lane_id, None)
+            self._let_go(lease, returned=returned)
+
+    def _let_go(self, lease: Lease, *, returned: bool) -> None:
+        """Whatever happened, the lane is free again: another worker need not wait for the lease to run out."""
+        with self._guard:
+            self._held.pop(lease.lane_id, None)
+        self._turns.end(lease.lane_id)
+        if returned and lease.probe is None:
+            return
+        now = self._context.clock()
+        with self._context.database.transaction() as tx:
+            if not returned:
+                leases.hand_back(tx, lease)
+            if lease.probe is not None:
+                targets.give_up_probe(tx, lease.target, lease.probe, now)
 
     def drain_beside(self, lane_id: str, stop: Callable[[], bool]) -> None:
         """Drain a lane at once, in a thread of its own: who waits for it can stop waiting before the target answers.
@@ -93,7 +140,15 @@ class Lanes:
                 with self._context.database.transaction() as tx:
                     leases.renew(tx, lease, until)
             except LeaseLost:
-                log.warning("lane was taken over", lane=lease.lane_id)
+                # Given back since this beat began, or taken over; whoever drains it finds out by its fence.
+                log.debug("lease is not held any more", lane=lease.lane_id)
+
+    def end_expired(self) -> None:
+        """Free the lanes of workers that died."""
+        with self._context.database.transaction() as tx:
+            ended = leases.expire(tx, self._context.clock())
+        if ended:
+            log.warning("leases had run out: their workers died", lanes=ended)
 
     def _release(self, lease: Lease) -> bool:
         with self._context.database.transaction() as tx:
@@ -172,13 +227,15 @@ class Runner:
 
     def _seconds_to_next(self) -> float:
         with self._context.database.read() as tx:
-            due: datetime | None = leases.next_due(tx)
+            due: datetime | None = targets.next_turn(tx)
         wait = LONGEST_NAP if due is None else min(LONGEST_NAP, due - self._context.clock())
-        return max(0.01, wait.total_seconds())
+        # What is due already waits for room at its target, which another worker may make.
+        return wait.total_seconds() if wait > timedelta(0) else ROOM_NAP
 
     def _beat(self) -> None:
         while not self._stopping.wait(HEARTBEAT.total_seconds()):
             try:
                 self._lanes.renew()
+                self._lanes.end_expired()
             except Exception:  # the database may be back at the next beat; a lease that ran out is found by its fence
                 log.exception("leases could not be renewed")

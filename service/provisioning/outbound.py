@@ -139,7 +139,8 @@ class Outbound:
         """Whether a Blocking delivery may still end in time."""
         left = timedelta(seconds=max(0.0, deadline - time.monotonic()))
         with self._context.database.read() as tx:
-            return ledger.ends_before(tx, request_id, self._context.clock() + left)
+            now = self._context.clock()
+            return ledger.ends_before(tx, request_id, now, now + left)
 
 
 def service_provider(tx: Transaction, submission: Submission) -> ServiceProvider:

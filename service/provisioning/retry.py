@@ -42,10 +42,16 @@ def after(
     if not isinstance(error, LATER):
         return Never()
     delay = backoff(attempts, settings, source)
-    if isinstance(error, TargetThrottled) and error.retry_after is not None:
-        # The target knows best how long, within reason.
-        delay = min(max(delay, timedelta(seconds=error.retry_after)), max(LONGEST_PATIENCE, settings.longest_retry))
+    if isinstance(error, TargetThrottled) and (asked := patience(error, settings)) is not None:
+        delay = max(delay, asked)
     return Never() if now + delay > accepted_at + settings.give_up_after else Later(now + delay)
+
+
+def patience(error: TargetThrottled, settings: DeliverySettings) -> timedelta | None:
+    """How long the target asks to be left alone: it knows best, within reason. None when it did not say."""
+    if error.retry_after is None:
+        return None
+    return min(timedelta(seconds=error.retry_after), max(LONGEST_PATIENCE, settings.longest_retry))
 
 
 def backoff(attempts: int, settings: DeliverySettings, source: random.Random) -> timedelta:

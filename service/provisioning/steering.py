@@ -10,7 +10,7 @@ import structlog
 from service.provisioning.context import Context
 from service.provisioning.lanes import Runner
 from service.provisioning.submission import RequestRefused
-from service.store import configuration, ledger, transitions
+from service.store import configuration, ledger, targets, transitions
 from service.store.database import Transaction
 from service.store.models import DeliveryRow
 
@@ -103,6 +103,7 @@ class Steering:
         now = self._context.clock()
         for delivery in ledger.open_deliveries(tx, states=("held",), identity_provider_id=number):
             transitions.resume(tx, delivery, now=now)
+        targets.lift(tx, number, now)
 
 
 def _said(what: str, comment: str) -> str:

@@ -20,7 +20,7 @@ from service.pep import Verdict
 from service.pip import DeliveryFacts
 from service.provisioning import departure, fanout, gate, outbound, retry
 from service.provisioning.context import Context
-from service.provisioning.departure import StalePolicies
+from service.provisioning.departure import Blocked, StalePolicies
 from service.provisioning.fanout import Planned
 from service.provisioning.outbound import Outbound
 from service.provisioning.submission import RequestRefused, Submission
@@ -64,7 +64,10 @@ class Trial:
 
     def _first_exchanges(self, tx: Transaction, lane_id: str, delivery_id: str) -> list[dict[str, Any]]:
         """The exchanges until the first answer that nobody can know; none when something else goes first."""
-        leaving = departure.prepare(tx, self._context, lane_id, self._context.clock())
+        try:
+            leaving = departure.prepare(tx, self._context, lane_id, self._context.clock(), probing=True)
+        except Blocked:
+            return []
         if leaving is None or leaving.delivery.id != delivery_id or leaving.task is None or leaving.settings is None:
             return []
         connector = self._context.connector(leaving.delivery.connector_type)

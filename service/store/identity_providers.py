@@ -7,7 +7,7 @@ Secrets of connectors are sealed under the place `connector_secrets:<connector i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from service.providers import (
     OnConflict,
     RoleMapping,
 )
+from service.store import targets
 from service.store.configuration_errors import InUse, Invalid, NameTaken, Problem, UnknownProvider, flush, locked
 from service.store.database import Transaction
 from service.store.entities import key
@@ -82,6 +83,7 @@ def create_identity_provider(
         raise NameTaken(KIND, provider.name)
     row = IdentityProviderRow(created_at=now, version=1, connectors=[])
     _write_identity_provider(tx, seals, row, provider, now)
+    targets.renew(tx, row.id)
     return _identity_provider(row)
 
 
@@ -173,7 +175,7 @@ def _write_identity_provider(
     row.claim_mappings = [{"local": m.local, "remote": m.remote, "default": m.default} for m in provider.claim_mappings]
     row.role_mappings = [{"local": m.local, "remote": m.remote} for m in provider.role_mappings]
     row.outbound_roles = list(provider.outbound_roles)
-    row.delivery = _delivery_seconds(provider.delivery)
+    row.delivery = _stored_delivery(provider.delivery)
     row.updated_at = now
     kept = {key(old.type): old for old in row.connectors}
     row.connectors = [
@@ -233,12 +235,22 @@ def _place(connector_id: str, secret_key: str) -> str:
     return f"connector_secrets:{connector_id}:{secret_key}"
 
 
-def _delivery_seconds(settings: DeliverySettings) -> dict[str, Any]:
-    """Only what differs from the defaults, so that better defaults reach those who never chose."""
+def _stored_delivery(settings: DeliverySettings) -> dict[str, Any]:
+    """Only what differs from the defaults, so that better defaults reach those who never chose. Times in seconds."""
     default = DeliverySettings()
-    names = ("first_retry", "longest_retry", "give_up_after", "exchange_timeout")
-    chosen = {name: getattr(settings, name) for name in names}
-    return {name: value.total_seconds() for name, value in chosen.items() if value != getattr(default, name)}
+    chosen = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    return {
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in chosen.items()
+        if value != getattr(default, name)
+    }
+
+
+def _read_delivery(stored: Mapping[str, Any]) -> DeliverySettings:
+    default = DeliverySettings()
+    times = {one.name for one in fields(default) if isinstance(getattr(default, one.name), timedelta)}
+    chosen: dict[str, Any] = {k: timedelta(seconds=v) if k in times else v for k, v in stored.items()}
+    return DeliverySettings(**chosen)
 
 
 def _identity_provider(row: IdentityProviderRow) -> IdentityProvider:
@@ -251,7 +263,7 @@ def _identity_provider(row: IdentityProviderRow) -> IdentityProvider:
         role_mappings=tuple(RoleMapping(m["local"], m["remote"]) for m in row.role_mappings),
         outbound_roles=tuple(row.outbound_roles),
         connectors=tuple(_connector(c, dict.fromkeys((s.key for s in c.secrets), SECRET_MASK)) for c in row.connectors),
-        delivery=DeliverySettings(**{k: timedelta(seconds=v) for k, v in row.delivery.items()}),
+        delivery=_read_delivery(row.delivery),
         version=row.version,
     )
 

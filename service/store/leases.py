@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.engine import CursorResult
 
+from service.store import targets
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, LaneRow
 
@@ -28,15 +29,25 @@ class Lease:
     lane_id: str
     owner: str
     fence: int
+    target: int
+    probe: datetime | None = None
+    """Set where the lane probes a quarantined target: until when nobody else may."""
 
 
-def lane_for(tx: Transaction, lane_key: str, connector_id: str) -> LaneRow:
+def lane_for(tx: Transaction, lane_key: str, connector_id: str, identity_provider_id: int) -> LaneRow:
     """The lane of an entity to a target, its row locked; made when there is none."""
     wanted = (LaneRow.lane_key == lane_key, LaneRow.connector_id == connector_id)
     lane = tx.scalars(select(LaneRow).where(*wanted).with_for_update()).one_or_none()
     if lane is None:
-        lane = LaneRow(lane_key=lane_key, connector_id=connector_id, next_sequence=1, fence=0)
+        lane = LaneRow(
+            lane_key=lane_key,
+            connector_id=connector_id,
+            identity_provider_id=identity_provider_id,
+            next_sequence=1,
+            fence=0,
+        )
         tx.add(lane)
+        targets.ensure(tx, identity_provider_id)
         tx.flush()
     return lane
 
@@ -78,21 +89,36 @@ def reschedule(tx: Transaction, lane_id: str) -> None:
     tx.execute(update(LaneRow).where(LaneRow.id == lane_id).values(due_at=due))
 
 
-def lease_next(tx: Transaction, owner: str, now: datetime, until: datetime) -> Lease | None:
-    """Lease the lane that has been due for longest and that nobody works on."""
-    lane_id = tx.scalars(_to_lease(now).with_for_update(skip_locked=True)).one_or_none()
+def lease_next(tx: Transaction, target: int, owner: str, now: datetime, until: datetime) -> Lease | None:
+    """Lease the lane of a target (an identity provider's row id) that has been due for longest and that is free."""
+    query = (
+        select(LaneRow.id)
+        .where(LaneRow.identity_provider_id == target, LaneRow.lease_until.is_(None), LaneRow.due_at <= now)
+        .order_by(LaneRow.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    lane_id = tx.scalars(query).one_or_none()
     return None if lane_id is None else lease(tx, lane_id, owner, now, until)
 
 
-def any_to_lease(tx: Transaction, now: datetime) -> bool:
-    """Whether `lease_next` would find a lane; one whose worker died counts as well, once its lease has run out."""
-    return tx.scalars(_to_lease(now)).one_or_none() is not None
-
-
-def _to_lease(now: datetime) -> Select[str]:
-    """The lane that has been due for longest and that nobody works on."""
+def lock_free(tx: Transaction, lane_id: str, now: datetime) -> bool:
+    """Lock a lane that nobody works on; false, at once, when someone does."""
     free = or_(LaneRow.lease_until.is_(None), LaneRow.lease_until < now)
-    return select(LaneRow.id).where(LaneRow.due_at <= now, free).order_by(LaneRow.due_at).limit(1)
+    query = select(LaneRow.id).where(LaneRow.id == lane_id, free).with_for_update(skip_locked=True)
+    return tx.scalars(query).one_or_none() is not None
+
+
+def expired(tx: Transaction, now: datetime) -> bool:
+    """Whether a lease has run out: its worker died, or is late."""
+    query = select(LaneRow.id).where(LaneRow.lease_until < now).limit(1)
+    return tx.scalars(query).one_or_none() is not None
+
+
+def expire(tx: Transaction, now: datetime) -> int:
+    """End the leases that have run out; a worker that comes back late cannot write any more. Answers how many."""
+    query = update(LaneRow).where(LaneRow.lease_until < now).values(owner=None, lease_until=None)
+    return _count(tx.execute(query))
 
 
 def lease(tx: Transaction, lane_id: str, owner: str, now: datetime, until: datetime) -> Lease | None:
@@ -102,10 +128,10 @@ def lease(tx: Transaction, lane_id: str, owner: str, now: datetime, until: datet
         update(LaneRow)
         .where(LaneRow.id == lane_id, free)
         .values(owner=owner, lease_until=until, fence=LaneRow.fence + 1)
-        .returning(LaneRow.fence)
+        .returning(LaneRow.fence, LaneRow.identity_provider_id)
     )
-    fence = tx.execute(query).scalar_one_or_none()
-    return None if fence is None else Lease(lane_id, owner, fence)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Lease(lane_id, owner, row.fence, row.identity_provider_id)
 
 
 def renew(tx: Transaction, held: Lease, until: datetime) -> None:
@@ -132,11 +158,6 @@ def take_over(tx: Transaction, owners: str) -> int:
     """End the leases of all owners whose name begins so: their process is known to be gone. Answers how many."""
     query = update(LaneRow).where(LaneRow.owner.startswith(owners)).values(owner=None, lease_until=None)
     return _count(tx.execute(query))
-
-
-def next_due(tx: Transaction) -> datetime | None:
-    """When the earliest lane is due that nobody works on."""
-    return tx.scalar(select(func.min(LaneRow.due_at)).where(LaneRow.lease_until.is_(None)))
 
 
 def reschedule_all(tx: Transaction, lane_ids: Iterable[str]) -> None:

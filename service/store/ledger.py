@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import selectinload
 
+from service.store import targets
 from service.store.database import Transaction
-from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, LaneRow, LinkRow, RequestRow
+from service.store.models import (
+    AttemptRow,
+    DecisionRow,
+    DeliveryRow,
+    ExchangeRow,
+    LaneRow,
+    LinkRow,
+    RequestRow,
+    TargetRow,
+)
 
 Json = dict[str, Any]
+
+DUE_STATES = ("pending", "retrying")
+"""What waits for its turn or its time; shown as held while its target is."""
+
 Row = TypeVar("Row", RequestRow, DeliveryRow)
 
 
@@ -52,20 +67,21 @@ def deliveries_page(
     """The newest deliveries first. `filters`: state, identityProvider, serviceProvider, entity (id), request (id)."""
     query = select(DeliveryRow).order_by(DeliveryRow.id.desc())
     columns = {
-        "state": DeliveryRow.state,
         "identityProvider": DeliveryRow.identity_provider,
         "serviceProvider": DeliveryRow.service_provider,
         "entity": DeliveryRow.entity_id,
         "request": DeliveryRow.request_id,
     }
+    if state := filters.get("state"):
+        query = query.where(_in_state(tx, state))
     for name, column in columns.items():
         if filters.get(name):
             query = query.where(column == filters[name])
     if cursor:
         query = query.where(DeliveryRow.id < cursor)
     rows, following = _page(tx, query, limit)
-    decisions, links = _decisions(tx, rows), _links(tx, rows)
-    return [_delivery(row, decisions, links) | {"requestId": row.request_id} for row in rows], following
+    seen = _Surroundings.of(tx, rows)
+    return [_delivery(row, seen) | {"requestId": row.request_id} for row in rows], following
 
 
 def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
@@ -73,7 +89,7 @@ def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
     row = tx.get(DeliveryRow, delivery_id, populate_existing=True)
     if row is None:
         return None
-    view = _delivery(row, _decisions(tx, [row]), _links(tx, [row]))
+    view = _delivery(row, _Surroundings.of(tx, [row]))
     decisions = tx.scalars(select(DecisionRow).where(DecisionRow.delivery_id == row.id).order_by(DecisionRow.id)).all()
     attempts = tx.scalars(select(AttemptRow).where(AttemptRow.delivery_id == row.id).order_by(AttemptRow.number)).all()
     return view | {
@@ -90,7 +106,7 @@ def _page(tx: Transaction, query: Select[Row], limit: int) -> tuple[Sequence[Row
 
 
 def _request(tx: Transaction, row: RequestRow) -> Json:
-    decisions, links = _decisions(tx, row.deliveries), _links(tx, row.deliveries)
+    seen = _Surroundings.of(tx, row.deliveries)
     return {
         "id": row.id,
         "state": row.state,
@@ -102,7 +118,7 @@ def _request(tx: Transaction, row: RequestRow) -> Json:
         "createdAt": stamp(row.created_at),
         "createdBy": row.created_by,
         "finalAt": stamp(row.final_at),
-        "deliveries": [_delivery(d, decisions, links) for d in row.deliveries],
+        "deliveries": [_delivery(d, seen) for d in row.deliveries],
         "skipped": row.skipped,
     }
 
@@ -118,15 +134,43 @@ def _links(tx: Transaction, rows: Sequence[DeliveryRow]) -> dict[tuple[str, str]
     return {(row.entity_id, row.connector_id): row for row in tx.scalars(query)}
 
 
-def _delivery(row: DeliveryRow, decisions: Mapping[str, DecisionRow], links: Mapping[tuple[str, str], LinkRow]) -> Json:
-    link = links.get((row.entity_id, row.connector_id))
-    decision = decisions.get(row.id)
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What is shown of deliveries beyond their own rows."""
+
+    decisions: Mapping[str, DecisionRow]
+    links: Mapping[tuple[str, str], LinkRow]
+    holds: Mapping[int, targets.Hold]
+
+    @classmethod
+    def of(cls, tx: Transaction, rows: Sequence[DeliveryRow]) -> _Surroundings:
+        return cls(_decisions(tx, rows), _links(tx, rows), targets.holds(tx))
+
+    def hold(self, row: DeliveryRow) -> targets.Hold | None:
+        """Why a delivery that is due, or will be, is not sent."""
+        return self.holds.get(row.identity_provider_id) if row.state in DUE_STATES else None
+
+
+def _in_state(tx: Transaction, state: str) -> ColumnElement[bool]:
+    """The deliveries that are shown in that state: `held` is what its target holds, too."""
+    if state not in (*DUE_STATES, "held"):
+        return DeliveryRow.state == state
+    held = DeliveryRow.identity_provider_id.in_(sorted(targets.holds(tx)))
+    if state == "held":
+        return or_(DeliveryRow.state == "held", and_(DeliveryRow.state.in_(DUE_STATES), held))
+    return and_(DeliveryRow.state == state, ~held)
+
+
+def _delivery(row: DeliveryRow, seen: _Surroundings) -> Json:
+    link = seen.links.get((row.entity_id, row.connector_id))
+    decision = seen.decisions.get(row.id)
+    hold = seen.hold(row)
     return {
         "id": row.id,
         "identityProvider": row.identity_provider,
         "connector": row.connector_type,
-        "state": row.state,
-        "reason": row.reason,
+        "state": row.state if hold is None else "held",
+        "reason": row.reason if hold is None else hold.reason,
         "outcome": row.outcome,
         "blocking": row.blocking,
         "enableRules": row.enable_rules,
@@ -136,7 +180,7 @@ def _delivery(row: DeliveryRow, decisions: Mapping[str, DecisionRow], links: Map
         "kept": link.kept if link else None,
         "uncertain": row.uncertain,
         "attempts": row.attempts,
-        "nextAttemptAt": stamp(row.due_at) if row.state in {"pending", "retrying"} else None,
+        "nextAttemptAt": stamp(hold.until if hold else row.due_at) if row.state in DUE_STATES else None,
         "decision": _decision(decision) if decision is not None else None,
         "warnings": row.warnings,
         "error": row.error,
@@ -197,7 +241,9 @@ def _exchange(row: ExchangeRow) -> Json:
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
     """How many deliveries are in each state that occurs."""
-    query = select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state).order_by(DeliveryRow.state)
+    held = DeliveryRow.identity_provider_id.in_(sorted(targets.holds(tx)))
+    shown = case((and_(DeliveryRow.state.in_(DUE_STATES), held), "held"), else_=DeliveryRow.state).label("shown")
+    query = select(shown, func.count()).group_by(shown).order_by(shown)
     return {state: count for state, count in tx.execute(query)}  # noqa: C416 - rows are no pairs to the type checker
 
 
@@ -209,13 +255,21 @@ def due_lanes(tx: Transaction, request_id: str, *, blocking: bool = False) -> li
     return list(tx.scalars(query.order_by(DeliveryRow.position)))
 
 
-def ends_before(tx: Transaction, request_id: str, deadline: datetime) -> bool:
+def ends_before(tx: Transaction, request_id: str, now: datetime, deadline: datetime) -> bool:
     """Whether a Blocking delivery of the request is under way that may still end by then."""
-    query = select(DeliveryRow.state, DeliveryRow.due_at).where(
-        DeliveryRow.request_id == request_id, DeliveryRow.blocking, DeliveryRow.final_at.is_(None)
+    blocked = case((TargetRow.blocked_until > now, TargetRow.blocked_until), else_=None)
+    query = (
+        select(DeliveryRow.state, DeliveryRow.due_at, DeliveryRow.identity_provider_id, blocked)
+        .outerjoin(TargetRow, TargetRow.identity_provider_id == DeliveryRow.identity_provider_id)
+        .where(DeliveryRow.request_id == request_id, DeliveryRow.blocking, DeliveryRow.final_at.is_(None))
     )
-    active = [due for state, due in tx.execute(query) if state in {"pending", "running", "retrying"}]
-    return any(due is None or due <= deadline for due in active)
+    rows = [row for row in tx.execute(query) if row.state in {"pending", "running", "retrying"}]
+    holds = targets.holds(tx) if rows else {}
+    return any(
+        row.state == "running"
+        or (row.identity_provider_id not in holds and max(row.due_at or now, row[3] or now) <= deadline)
+        for row in rows
+    )
 
 
 def find_delivery(tx: Transaction, delivery_id: str) -> DeliveryRow | None:

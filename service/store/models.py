@@ -15,6 +15,10 @@ FINAL_STATES = ("delivered", "refused", "failed", "cancelled")
 OPEN_STATES = ("pending", "running", "retrying", "held", "awaiting-approval")
 
 
+FREE = text("lease_until IS NULL")
+LEASED = text("lease_until IS NOT NULL")
+
+
 class Meta(Base):
     """One fact about this database, such as the check value of the secret key."""
 
@@ -204,15 +208,42 @@ class LaneRow(Base):
     """
 
     __tablename__ = "lanes"
-    __table_args__ = (UniqueConstraint("lane_key", "connector_id"), Index("ix_lanes_due", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("lane_key", "connector_id"),
+        Index("ix_lanes_free", "identity_provider_id", "due_at", sqlite_where=FREE, postgresql_where=FREE),
+        Index("ix_lanes_leased", "identity_provider_id", "lease_until", sqlite_where=LEASED, postgresql_where=LEASED),
+    )
     id: Mapped[str] = mapped_column(Identifier, primary_key=True, default=new_id)
     lane_key: Mapped[str] = mapped_column(Identifier)
     connector_id: Mapped[str] = mapped_column(Identifier, index=True)
+    identity_provider_id: Mapped[int]
     next_sequence: Mapped[int] = mapped_column(default=1)
     due_at: Mapped[datetime | None]
     owner: Mapped[str | None]
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
+
+
+class TargetRow(Base):
+    """How an identity provider's target fares, for all workers alike; it outlives the identity provider.
+
+    Nothing starts before `blocked_until`. `quarantined`: its breaker is open, and after that time one delivery at a
+    time probes it. `failures` counts consecutive ones, `probes` those of this quarantine. `tokens`, of its rate limit,
+    were counted at `tokens_at`; below zero is owed.
+    """
+
+    __tablename__ = "targets"
+    identity_provider_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    quarantined: Mapped[bool] = mapped_column(default=False)
+    blocked_until: Mapped[datetime | None]
+    blocked_reason: Mapped[str | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    probes: Mapped[int] = mapped_column(default=0)
+    last_success_at: Mapped[datetime | None]
+    last_failure_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    tokens: Mapped[float] = mapped_column(default=0.0)
+    tokens_at: Mapped[datetime | None]
 
 
 class DeliveryRow(Base):
@@ -230,6 +261,13 @@ class DeliveryRow(Base):
             "ix_deliveries_open",
             "lane_id",
             "sequence",
+            sqlite_where=text("final_at IS NULL"),
+            postgresql_where=text("final_at IS NULL"),
+        ),
+        Index(
+            "ix_deliveries_waiting",
+            "identity_provider_id",
+            "created_at",
             sqlite_where=text("final_at IS NULL"),
             postgresql_where=text("final_at IS NULL"),
         ),

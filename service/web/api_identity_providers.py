@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.providers import IdentityProvider
-from service.store import configuration
+from service.store import configuration, target_health
 from service.store.database import Transaction
 from service.web.connector_checks import ConnectorChecks
 from service.web.etags import etag_of, require_match
@@ -18,6 +18,7 @@ from service.web.provider_schemas import (
     ConnectionTestView,
     IdentityProviderBody,
     IdentityProviderPage,
+    health_view,
     identity_provider_view,
 )
 from service.web.refusals import configuration_problems
@@ -40,8 +41,9 @@ class IdentityProviderApi:
         """Identity providers in the order of their names."""
         with self._services.database.read() as tx:
             found = configuration.identity_providers(tx, after=query.cursor or "", limit=query.limit + 1)
+            health = target_health.health(tx, [one.name for one in found], self._services.clock())
         following = found[query.limit - 1].name if len(found) > query.limit else None
-        return Answer({"items": [identity_provider_view(one) for one in found[: query.limit]], "next": following})
+        return Answer({"items": [_view(one, health) for one in found[: query.limit]], "next": following})
 
     @operation(
         "POST",
@@ -57,7 +59,8 @@ class IdentityProviderApi:
         with configuration_problems(), self._services.database.transaction() as tx:
             wanted = self._checks.checked(body.provider(), {})
             stored = configuration.create_identity_provider(tx, self._seals, wanted, self._services.clock())
-        return _answer(stored, status=201, headers={"Location": f"{PATH}/{quote(stored.name, safe='')}"})
+            location = f"{PATH}/{quote(stored.name, safe='')}"
+            return self._answer(tx, stored, status=201, headers={"Location": location})
 
     @operation(
         "GET",
@@ -70,7 +73,7 @@ class IdentityProviderApi:
     def get(self, _call: Call, name: str) -> Answer:
         """An identity provider by its name; its secrets are masked."""
         with configuration_problems(), self._services.database.read() as tx:
-            return _answer(configuration.get_identity_provider(tx, name))
+            return self._answer(tx, configuration.get_identity_provider(tx, name))
 
     @operation(
         "PUT",
@@ -116,7 +119,13 @@ class IdentityProviderApi:
         written = configuration.update_identity_provider(tx, self._seals, stored.name, wanted, self._services.clock())
         number = configuration.identity_provider_id(tx, written.name)
         self._services.outbound.configuration_changed(tx, identity_provider_id=number)
-        return _answer(written)
+        return self._answer(tx, written)
+
+    def _answer(
+        self, tx: Transaction, provider: IdentityProvider, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Answer:
+        health = target_health.health(tx, [provider.name], self._services.clock())
+        return Answer(_view(provider, health), status, {"ETag": _etag(provider), **(headers or {})})
 
     def _secrets(self, tx: Transaction, stored: IdentityProvider) -> dict[str, dict[str, str]]:
         """The opened settings of the stored connectors, for the checks of those that a mask keeps."""
@@ -177,5 +186,5 @@ def _etag(provider: IdentityProvider) -> str:
     return etag_of(identity_provider_view(provider), provider.version)
 
 
-def _answer(provider: IdentityProvider, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(identity_provider_view(provider), status, {"ETag": _etag(provider), **(headers or {})})
+def _view(provider: IdentityProvider, health: dict[str, target_health.Health]) -> dict[str, Any]:
+    return identity_provider_view(provider) | {"health": health_view(health[provider.name])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from service.providers import (
     ClaimMapping,
@@ -20,6 +20,8 @@ from service.providers import (
     RoleMapping,
     ServiceProvider,
 )
+from service.store.ledger import stamp
+from service.store.target_health import Health, State
 from service.web.fields import Body, Line, Name, Text, View
 
 DAY = 86_400.0
@@ -156,18 +158,34 @@ class ConnectorBody(Body):
 
 
 class DeliveryBody(Body):
-    """How patient a target's deliveries are, in seconds."""
+    """How patient a target's deliveries are, in seconds, and how much of it is used at once."""
 
     first_retry: Annotated[Seconds, Field(ge=0.1, le=DAY)] = 2.0
     longest_retry: Annotated[Seconds, Field(ge=0.1, le=30 * DAY)] = DAY
     give_up_after: Annotated[Seconds, Field(ge=1, le=365 * DAY)] = 7 * DAY
     exchange_timeout: Annotated[Seconds, Field(ge=0.1, le=600)] = 20.0
+    rate: Annotated[
+        float | None, Field(gt=0, le=10_000, description="requests a second, over all workers; null: no limit")
+    ] = None
+    burst: Annotated[int, Field(ge=1, le=10_000, description="requests at once after a pause, where `rate` is set")] = (
+        10
+    )
+    concurrency: Annotated[
+        int | None, Field(ge=1, le=1_000, description="deliveries at a time, over all workers; null: no limit")
+    ] = None
+    breaker_threshold: Annotated[
+        int, Field(ge=1, le=10_000, description="consecutive failures after which the target is quarantined")
+    ] = 10
+    first_probe: Annotated[Seconds, Field(ge=0.1, le=DAY, description="of a quarantined target; then it doubles")] = 5.0
+    longest_probe: Annotated[Seconds, Field(ge=0.1, le=DAY)] = 900.0
 
     @model_validator(mode="after")
     def in_order(self) -> DeliveryBody:
         """The longest wait is no shorter than the first."""
         if self.longest_retry < self.first_retry:
             raise ValueError("longestRetry must be at least firstRetry")
+        if self.longest_probe < self.first_probe:
+            raise ValueError("longestProbe must be at least firstProbe")
         return self
 
     def settings(self) -> DeliverySettings:
@@ -177,7 +195,26 @@ class DeliveryBody(Body):
             longest_retry=timedelta(seconds=self.longest_retry),
             give_up_after=timedelta(seconds=self.give_up_after),
             exchange_timeout=timedelta(seconds=self.exchange_timeout),
+            rate=self.rate,
+            burst=self.burst,
+            concurrency=self.concurrency,
+            breaker_threshold=self.breaker_threshold,
+            first_probe=timedelta(seconds=self.first_probe),
+            longest_probe=timedelta(seconds=self.longest_probe),
         )
+
+
+class HealthView(View):
+    """How a target is doing."""
+
+    state: State
+    reason: str | None
+    next_probe_at: Annotated[str | None, Field(description="nothing is sent before, but by resuming it")]
+    failures: Annotated[int, Field(description="consecutive ones")]
+    last_success_at: str | None
+    last_failure_at: str | None
+    pending: Annotated[int, Field(description="deliveries that are not final")]
+    oldest_pending_at: str | None
 
 
 class IdentityProviderBody(Body):
@@ -199,6 +236,11 @@ class IdentityProviderBody(Body):
     connectors: Annotated[list[ConnectorBody], Field(default_factory=list, max_length=20)]
     delivery: DeliveryBody = DeliveryBody()
     cancelled_deliveries: CancelledDeliveries = None
+    health: Annotated[
+        HealthView | None,
+        BeforeValidator(lambda _sent: None),
+        Field(description="how the target is doing; ignored in a body", json_schema_extra={"readOnly": True}),
+    ] = None
 
     def provider(self) -> IdentityProvider:
         """The record, secrets as they were sent."""
@@ -250,7 +292,27 @@ def identity_provider_view(provider: IdentityProvider) -> dict[str, Any]:
             "longestRetry": _seconds(provider.delivery.longest_retry),
             "giveUpAfter": _seconds(provider.delivery.give_up_after),
             "exchangeTimeout": _seconds(provider.delivery.exchange_timeout),
+            "rate": provider.delivery.rate,
+            "burst": provider.delivery.burst,
+            "concurrency": provider.delivery.concurrency,
+            "breakerThreshold": provider.delivery.breaker_threshold,
+            "firstProbe": _seconds(provider.delivery.first_probe),
+            "longestProbe": _seconds(provider.delivery.longest_probe),
         },
+    }
+
+
+def health_view(health: Health) -> dict[str, Any]:
+    """What is answered of a target's health."""
+    return {
+        "state": health.state,
+        "reason": health.reason,
+        "nextProbeAt": stamp(health.next_probe_at),
+        "failures": health.failures,
+        "lastSuccessAt": stamp(health.last_success_at),
+        "lastFailureAt": stamp(health.last_failure_at),
+        "pending": health.pending,
+        "oldestPendingAt": stamp(health.oldest_pending_at),
     }
 
 

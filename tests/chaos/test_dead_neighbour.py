@@ -64,12 +64,9 @@ def states(api: Api, provider: str) -> list[str]:
     return [one["state"] for one in api.get(f"/deliveries?identityProvider={provider}&limit=200")["items"]]
 
 
-UNPROTECTED = pytest.mark.xfail(strict=False, reason="a target that hangs takes every thread of the runner")
-
-
 @pytest.mark.parametrize(
     "dies",
-    [pytest.param(hang, marks=UNPROTECTED), refuse_connections, answer_nothing_but_503],
+    [hang, refuse_connections, answer_nothing_but_503],
     ids=lambda one: one.__name__,
 )
 def test_the_living_target_gets_everything_while_the_dead_one_gets_nothing(api, living, flaky, dies):

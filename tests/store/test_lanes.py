@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.store import leases, transitions
+from service.store import leases, targets, transitions
 from service.store.database import Database
 from service.store.leases import LeaseLost
 from service.store.models import DeliveryRow, EntityRow, RequestRow
@@ -31,7 +31,7 @@ def enqueue(tx, *, entity="e1", connector="c1", password=None, count=1):
                 last_name_key=entity, lane_key=entity, attributes={}, created_at=NOW, updated_at=NOW,
             )
         )  # fmt: skip
-    lane = leases.lane_for(tx, entity, connector)
+    lane = leases.lane_for(tx, entity, connector, 1)
     made = []
     for _ in range(count):
         request = RequestRow(
@@ -56,16 +56,17 @@ def enqueue(tx, *, entity="e1", connector="c1", password=None, count=1):
 def test_two_workers_never_have_the_same_lane(database):
     with database.transaction() as tx:
         enqueue(tx)
-        assert leases.lease_next(tx, "one", NOW, UNTIL) is not None
-        assert leases.lease_next(tx, "two", NOW, UNTIL) is None
+        assert leases.lease_next(tx, 1, "one", NOW, UNTIL) is not None
+        assert leases.lease_next(tx, 1, "two", NOW, UNTIL) is None
 
 
 def test_a_worker_that_comes_back_late_cannot_write(database):
     with database.transaction() as tx:
         enqueue(tx)
-        late = leases.lease_next(tx, "one", NOW, UNTIL)
+        late = leases.lease_next(tx, 1, "one", NOW, UNTIL)
     with database.transaction() as tx:
-        successor = leases.lease_next(tx, "two", UNTIL + timedelta(seconds=1), UNTIL + timedelta(seconds=16))
+        leases.expire(tx, UNTIL + timedelta(seconds=1))
+        successor = leases.lease_next(tx, 1, "two", UNTIL + timedelta(seconds=1), UNTIL + timedelta(seconds=16))
     assert successor.fence > late.fence
     with pytest.raises(LeaseLost), database.transaction() as tx:
         leases.renew(tx, late, UNTIL + timedelta(minutes=1))
@@ -74,15 +75,19 @@ def test_a_worker_that_comes_back_late_cannot_write(database):
 def test_the_lane_of_a_worker_that_died_is_found_also_when_nothing_else_is_due(database):
     with database.transaction() as tx:
         enqueue(tx)
-        leases.lease_next(tx, "one", NOW, UNTIL)
-        assert not leases.any_to_lease(tx, NOW)
-        assert leases.any_to_lease(tx, UNTIL + timedelta(seconds=1))
+        lost = leases.lease_next(tx, 1, "one", NOW, UNTIL)
+        assert not leases.expired(tx, NOW)
+        assert leases.expired(tx, UNTIL + timedelta(seconds=1))
+        assert leases.expire(tx, UNTIL + timedelta(seconds=1)) == 1
+        assert leases.lease_next(tx, 1, "two", UNTIL + timedelta(seconds=1), UNTIL + timedelta(seconds=16)) is not None
+    with pytest.raises(LeaseLost), database.transaction() as tx:
+        leases.renew(tx, lost, UNTIL + timedelta(minutes=1))
 
 
 def test_a_lane_with_something_due_is_not_released(database):
     with database.transaction() as tx:
         _, ids = enqueue(tx, count=2)
-        lease = leases.lease_next(tx, "one", NOW, UNTIL)
+        lease = leases.lease_next(tx, 1, "one", NOW, UNTIL)
         transitions.start(tx, tx.get_one(DeliveryRow, ids[0]), effective_operation="create", now=NOW)
         transitions.deliver(tx, tx.get_one(DeliveryRow, ids[0]), outcome="created", now=NOW)
         assert not leases.release(tx, lease, NOW)
@@ -103,18 +108,18 @@ def test_a_head_that_waits_holds_its_own_lane_alone(database):
         enqueue(tx, entity="e2")
         later = NOW + timedelta(minutes=5)
         transitions.retry_later(tx, tx.get_one(DeliveryRow, ids[0]), due_at=later, reason="503")
-        first = leases.lease_next(tx, "one", NOW, UNTIL)
+        first = leases.lease_next(tx, 1, "one", NOW, UNTIL)
         assert leases.head(tx, first.lane_id).entity_id == "e2"
-        assert leases.lease_next(tx, "two", NOW, UNTIL) is None
+        assert leases.lease_next(tx, 1, "two", NOW, UNTIL) is None
 
 
 def test_held_and_awaiting_heads_make_a_lane_due_never(database):
     with database.transaction() as tx:
         _, ids = enqueue(tx)
         transitions.hold(tx, tx.get_one(DeliveryRow, ids[0]), reason="paused")
-        assert leases.next_due(tx) is None
+        assert targets.next_turn(tx) is None
         transitions.resume(tx, tx.get_one(DeliveryRow, ids[0]), now=NOW)
-        assert leases.next_due(tx) == NOW
+        assert targets.next_turn(tx) == NOW
 
 
 def test_what_is_being_sent_cannot_be_cancelled(database):
@@ -173,6 +178,6 @@ def test_a_requests_state_is_the_worst_of_its_deliveries(states, expected):
 def test_a_predecessors_leases_end_at_start(database):
     with database.transaction() as tx:
         enqueue(tx)
-        leases.lease_next(tx, "embedded:host:1", NOW, UNTIL)
+        leases.lease_next(tx, 1, "embedded:host:1", NOW, UNTIL)
         assert leases.take_over(tx, "embedded:") == 1
-        assert leases.lease_next(tx, "embedded:host:2", NOW, UNTIL) is not None
+        assert leases.lease_next(tx, 1, "embedded:host:2", NOW, UNTIL) is not None

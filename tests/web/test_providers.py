@@ -227,7 +227,11 @@ def test_an_identity_provider_is_answered_with_its_secrets_masked(api, acme):
     expected = changed(ACME, "connectors", 0, "properties", "scim2-access-token", value="********")
     expected["connectors"][0] |= {"enabled": True, "profile": "generic", "onConflict": "link"}
     delivery = {"firstRetry": 2, "longestRetry": 86400, "giveUpAfter": 604800, "exchangeTimeout": 20}
-    expected |= {"paused": False, "delivery": delivery}
+    delivery |= {"rate": None, "burst": 10, "concurrency": None}
+    delivery |= {"breakerThreshold": 10, "firstProbe": 5, "longestProbe": 900}
+    health = {"state": "never-used", "reason": None, "nextProbeAt": None, "failures": 0, "pending": 0}
+    health |= dict.fromkeys(("lastSuccessAt", "lastFailureAt", "oldestPendingAt"))
+    expected |= {"paused": False, "delivery": delivery, "health": health}
     assert acme.json == expected
     assert api.get(f"{IDP}/ACME").json == expected
     assert api.get(IDP).json["items"] == [expected]
