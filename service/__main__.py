@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -84,6 +85,24 @@ def serve() -> None:
         workers_kill_timeout=30,
     )
     server.serve()
+
+
+@cli.command()
+@click.option("--threads", type=click.IntRange(1, 1000), help="Deliveries at a time; SLUICE_RUNNERS by default.")
+def worker(*, threads: int | None) -> None:
+    """Deliver beside `sluice serve`, on this machine or another: any number of workers share one PostgreSQL.
+
+    Follows the policies that the service publishes, unless SLUICE_POLICIES names a folder.
+    """
+    settings = config.load(policies=None)
+    if not settings.database_url or settings.database_url.startswith("sqlite"):
+        raise SettingsError(
+            ["SLUICE_DATABASE_URL: a worker needs PostgreSQL: with SQLite, `sluice serve` delivers in its own process"]
+        )
+    count = threads or settings.runners
+    if not count:
+        raise SettingsError(["SLUICE_RUNNERS: 0 leaves a worker nothing to do: give it --threads"])
+    app.work(replace(settings, runners=count))
 
 
 def _check_port(host: str, port: int) -> None:

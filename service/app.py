@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing.util
 import os
 import random
+import signal
+import socket
 import sys
 import threading
 import time
@@ -24,7 +26,8 @@ from service.config import Settings
 from service.pap import PolicyAdministration
 from service.provisioning.context import Context
 from service.provisioning.desk import Desk
-from service.provisioning.lanes import Lanes, Runner
+from service.provisioning.lanes import Lanes
+from service.provisioning.runner import Runner
 from service.store import configuration, meta, users
 from service.store.database import Database
 from service.store.occupancy import Occupancy
@@ -98,8 +101,11 @@ def _key(settings: Settings) -> bytes:
     return load_or_make_key(settings.data / "secret.key")
 
 
-def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Application:
-    """Build the service from its settings. The first start makes the administrator and the resident provider."""
+def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner: str | None = None) -> Application:
+    """Build the service from its settings. The first start makes the administrator and the resident provider.
+
+    `owner` names who holds leases, where that is not the service's own process.
+    """
     database, vault = open_store(settings)
     _first_start(database, settings, clock)
     policies = PolicyAdministration(
@@ -123,7 +129,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now) -> App
         blocking_timeout=settings.blocking_timeout,
         web_threads=settings.threads,
     )
-    lanes = Lanes(context, settings.runners)
+    lanes = Lanes(context, settings.runners, owner)
     runner = Runner(context, lanes, settings.runners)
     desk = Desk(context, lanes, runner)
     services = Services(
@@ -200,6 +206,19 @@ def wsgi() -> Flask:
     multiprocessing.util.Finalize(None, application.stop, exitpriority=10)
     _end_with_parent()
     return application.web
+
+
+def work(settings: Settings) -> None:
+    """Deliver, and serve nothing, until the process is told to end (SIGTERM or SIGINT). Raises what `assemble` does."""
+    application = assemble(settings, owner=f"worker:{socket.gethostname()}:{os.getpid()}")
+    ending = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: ending.set())
+    application.start()
+    log.info("delivers", threads=settings.runners)
+    ending.wait()
+    log.info("ending: finishes what is being sent and hands back the rest")
+    application.stop()
 
 
 def _end_with_parent() -> None:

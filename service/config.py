@@ -63,8 +63,8 @@ class Settings:
         return ZoneInfo(self.time_zone)
 
 
-def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
-    """The settings of this process. Raises `SettingsError` with every problem found."""
+def load(environment: Mapping[str, str] | None = None, file: Path | None = None, **defaults: Any) -> Settings:
+    """The settings of this process, `defaults` before the product's own. Raises `SettingsError` with every problem."""
     environment = os.environ if environment is None else environment
     path = file or Path(environment.get("SLUICE_CONFIG", "sluice.toml"))
     raw = {**_from_file(path), **_from_environment(environment)}
@@ -85,7 +85,11 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
         problems.append("SLUICE_SECRET_KEY: required with PostgreSQL: base64 of 32 bytes, the same in every process")
     if problems:
         raise SettingsError(problems)
-    return Settings(**values)
+    settings = Settings(**{**defaults, **values})
+    if not settings.runners and not _is_shared(settings.url):
+        problem = "SLUICE_RUNNERS: 0 leaves nobody to deliver: it takes PostgreSQL, and `sluice worker` beside it"
+        raise SettingsError([problem])
+    return settings
 
 
 def _is_shared(url: str) -> bool:
@@ -172,5 +176,5 @@ READERS: dict[str, tuple[str, Any]] = {
     "SLUICE_MAX_BODY": ("max_body", _positive),
     "SLUICE_MAX_SCIM_BODY": ("max_scim_body", _positive),
     "SLUICE_THREADS": ("threads", _positive),
-    "SLUICE_RUNNERS": ("runners", _positive),
+    "SLUICE_RUNNERS": ("runners", lambda text: _positive(text) if text.strip() != "0" else 0),
 }

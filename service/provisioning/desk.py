@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from service.provisioning.context import Context
-from service.provisioning.lanes import Lanes, Runner
+from service.provisioning.lanes import Lanes
 from service.provisioning.outbound import Outbound
+from service.provisioning.runner import Runner
 from service.provisioning.steering import Steering
 from service.provisioning.submission import Submission
 from service.provisioning.trial import Trial

@@ -15,9 +15,11 @@ import structlog
 from service.providers import ServiceProvider
 from service.provisioning import fanout, tasks
 from service.provisioning.context import Context
-from service.provisioning.lanes import Lanes, Runner
+from service.provisioning.lanes import Lanes
+from service.provisioning.runner import Runner
 from service.provisioning.submission import Change, RequestRefused, Submission, resolve
 from service.store import configuration, entities, idempotency, ledger, transitions
+from service.store.announcements import announce
 from service.store.database import Collision, Transaction
 from service.store.ids import new_id
 from service.store.models import EntityRow, RequestRow
@@ -60,6 +62,8 @@ class Outbound:
                 return known
             request = self.store(tx, submission)
             lanes = ledger.due_lanes(tx, request.id)
+            if lanes:
+                announce(tx)
         for lane_id in lanes:
             self._runner.ring(lane_id)
         log.info("accepted", request=request.id, operation=request.operation, entity=request.entity_id)

@@ -8,9 +8,10 @@ from datetime import datetime
 import structlog
 
 from service.provisioning.context import Context
-from service.provisioning.lanes import Runner
+from service.provisioning.runner import Runner
 from service.provisioning.submission import RequestRefused
 from service.store import configuration, ledger, targets, transitions
+from service.store.announcements import announce
 from service.store.database import Transaction
 from service.store.models import DeliveryRow
 
@@ -73,6 +74,7 @@ class Steering:
             except transitions.WrongState as wrong:
                 raise RequestRefused(409, [("state", str(wrong))]) from wrong
             lane_id = delivery.lane_id
+            announce(tx)
         self._runner.ring(lane_id)
 
     def pause(self, identity_provider: str) -> None:
@@ -104,6 +106,7 @@ class Steering:
         for delivery in ledger.open_deliveries(tx, states=("held",), identity_provider_id=number):
             transitions.resume(tx, delivery, now=now)
         targets.lift(tx, number, now)
+        announce(tx)
 
 
 def _said(what: str, comment: str) -> str:

@@ -15,7 +15,7 @@ from service.store.database import Database
 from tests.chaos.rules import FILE, OPEN, text
 from tests.support import postgresql
 from tests.support.databases import sqlite_url
-from tests.support.service import Service
+from tests.support.service import Service, Worker
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 SETTINGS = {"SLUICE_BLOCKING_TIMEOUT": "2", "SLUICE_RUNNERS": "8"}
@@ -23,7 +23,7 @@ SETTINGS = {"SLUICE_BLOCKING_TIMEOUT": "2", "SLUICE_RUNNERS": "8"}
 
 @dataclass
 class Cluster:
-    """The processes. The first watches the policies folder and is spoken to by administrators."""
+    """The processes. The first watches the policies folder and is spoken to by administrators; some only deliver."""
 
     url: str
     services: Sequence[Service]
@@ -35,7 +35,7 @@ class Cluster:
 
     def addresses(self) -> list[str]:
         """Where clients send to."""
-        return [service.base for service in self.services]
+        return [service.base for service in self.services if not isinstance(service, Worker)]
 
     def logs(self) -> Iterator[tuple[str, str]]:
         """Name and text of each process's log."""
@@ -56,7 +56,7 @@ class Cluster:
 
 @contextmanager
 def cluster(kind: DatabaseKind, folder: Path, processes: int = 3) -> Iterator[Cluster]:
-    """The service in a folder, running; on PostgreSQL as so many processes."""
+    """The service in a folder, running; on PostgreSQL with so many processes beside it, two thirds of them workers."""
     if kind == "sqlite":
         service = _service(folder / "service", {})
         yield from _running(Cluster(sqlite_url(service.data), [service]))
@@ -69,13 +69,15 @@ def cluster(kind: DatabaseKind, folder: Path, processes: int = 3) -> Iterator[Cl
             "SLUICE_SECRET_KEY": base64.b64encode(bytes(range(32))).decode(),
         }
         first = _service(folder / "first", shared)
-        others = [_service(folder / f"other-{n}", {**shared, "SLUICE_POLICIES": ""}) for n in range(processes)]
-        yield from _running(Cluster(url, [first, *others]))
+        shared |= {"SLUICE_POLICIES": ""}
+        others = [_service(folder / f"other-{n}", shared) for n in range(processes // 3)]
+        workers = [_service(folder / f"worker-{n}", shared, Worker) for n in range(processes - len(others))]
+        yield from _running(Cluster(url, [first, *others, *workers]))
 
 
-def _service(folder: Path, settings: dict[str, str]) -> Service:
+def _service(folder: Path, settings: dict[str, str], kind: type[Service] = Service) -> Service:
     folder.mkdir(parents=True)
-    service = Service(folder, SETTINGS | settings)
+    service = kind(folder, SETTINGS | settings)
     service.write_policy(FILE, text(OPEN))
     return service
 

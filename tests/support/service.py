@@ -169,6 +169,7 @@ class Service:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    command: str = "serve"
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
@@ -219,7 +220,7 @@ class Service:
         with (self.folder / "service.log").open("ab") as log:
             # A session of its own: its whole process group can be killed, and nothing else with it.
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve"],
+                [sys.executable, "-m", "service", self.command],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,
@@ -287,6 +288,25 @@ class Service:
             return listed["snapshot"]["hash"] if mine and newer else None
 
         return eventually(look, "the policies are in force")
+
+
+@dataclass
+class Worker(Service):
+    """`sluice worker` in a folder of its own: delivers beside the service, and serves nothing."""
+
+    command: str = "worker"
+
+    def start(self, until: str = '"event": "delivers"') -> None:
+        """Start it and wait until it says so in its log once more."""
+        before = self.log.count(until) if (self.folder / "service.log").exists() else 0
+        self.launch()
+
+        def ready() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the worker ended at start:\n{self.log}"
+            return self.log.count(until) > before
+
+        eventually(ready, "the worker delivers", timeout=START_TIMEOUT)
 
 
 def free_port() -> int:

@@ -1,0 +1,133 @@
+"""`sluice worker`: delivers what a service accepts, from its own process, and ends in order."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, closing
+
+import pytest
+from sqlalchemy import select, text
+
+from service.store.announcements import Listener, announce
+from service.store.database import Database
+from service.store.models import LaneRow
+from tests.support import postgresql
+from tests.support.flaky import flaky_target
+from tests.support.scim_target import scim_target
+from tests.support.service import Service, Worker, eventually, row
+
+pytestmark = pytest.mark.xdist_group("acceptance-worker")
+
+PERMIT = """<Policy xmlns="urn:oasis:names:tc:xacml:3.0:core:schema:wd-17" PolicyId="all" Version="1.0"
+    RuleCombiningAlgId="urn:oasis:names:tc:xacml:3.0:rule-combining-algorithm:deny-overrides">
+  <Target/><Rule RuleId="all" Effect="Permit"/></Policy>"""
+
+
+@pytest.fixture(scope="module")
+def url():
+    with postgresql.server() as url:
+        with closing(Database(url)) as database:
+            database.migrate()
+        yield url
+
+
+@pytest.fixture(scope="module")
+def database(url):
+    with closing(Database(url)) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def settings(url):
+    key = base64.b64encode(bytes(range(32))).decode()
+    return {"SLUICE_DATABASE_URL": url, "SLUICE_SECRET_KEY": key}
+
+
+@pytest.fixture(scope="module")
+def service(settings, tmp_path_factory):
+    service = Service(tmp_path_factory.mktemp("web"), settings | {"SLUICE_RUNNERS": "0"})
+    service.write_policy("all.xml", PERMIT)
+    with ExitStack() as stack:
+        service.start()
+        stack.callback(service.stop)
+        yield service
+
+
+@pytest.fixture
+def worker(service, settings, tmp_path):
+    worker = Worker(tmp_path, settings | {"SLUICE_POLICIES": ""})
+    worker.start()
+    yield worker
+    if worker.process is not None:
+        worker.stop()
+
+
+@pytest.fixture(scope="module")
+def scim():
+    with scim_target() as target:
+        yield target
+
+
+def test_a_worker_delivers_what_a_service_without_runners_accepted_and_follows_its_policies(service, worker, scim):
+    api = service.api
+    api.identity_provider("acme", "scim2", scim.properties)
+    api.service_provider("hr", row("acme", blocking=False, rules=True))
+    accepted = api.provision("hr", "create", "from-afar")
+    assert api.settled(accepted["id"])["state"] == "delivered"
+    assert worker.log.count('"event": "delivered"') == 1
+    assert service.log.count('"event": "delivered"') == 0
+
+
+def test_a_worker_that_is_told_to_end_finishes_what_it_sends_and_hands_the_rest_back(service, worker, database, scim):
+    api = service.api
+    with flaky_target(scim) as flaky:
+        flaky.next("delay", method="POST", seconds=2)
+        api.identity_provider("slow", "scim2", flaky.properties)
+        api.service_provider("patient", row("slow", blocking=False))
+        sent = api.provision("patient", "create", "under-way")
+        rest = api.provision("patient", "modify", "under-way", patch=[{"op": "replace", "path": "title", "value": "B"}])
+        eventually(lambda: "POST" in flaky.methods(), "the account is being made")
+        assert worker.stop() == 0
+        assert api.get(f"/provisioning-requests/{sent['id']}")["state"] == "delivered"
+        with database.read() as tx:
+            assert tx.scalars(select(LaneRow).where(LaneRow.lease_until.is_not(None))).all() == []
+        worker.start()
+        assert api.settled(rest["id"])["state"] == "delivered"
+
+
+def test_on_sqlite_a_worker_says_why_it_cannot_help(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-m", "service", "worker"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert found.returncode == 2
+    assert "SLUICE_DATABASE_URL: a worker needs PostgreSQL" in found.stderr
+
+
+def test_what_is_announced_is_heard_elsewhere_after_the_commit_also_when_the_connection_was_lost(url, database):
+    heard = threading.Event()
+    with closing(Database(url)) as other:
+        listener = Listener(other, heard.set)
+        listener.start()
+        try:
+            assert heard.wait(30)  # it looks once when it begins
+            for _ in range(2):
+                heard.clear()
+                with database.transaction() as tx:
+                    announce(tx)
+                    assert not heard.wait(0.5)
+                assert heard.wait(30)
+                heard.clear()
+                with database.transaction() as tx:
+                    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+                    assert tx.execute(text(others)).all()
+                assert heard.wait(30)  # connected again: it looks for what it missed
+        finally:
+            listener.stop()
