@@ -239,6 +239,16 @@ Exchanges = Generator[Step, "Reply | None", Provisioned]
 Probe = Generator[Step, "Reply | None", tuple[Finding, ...]]
 
 
+def deletes(connector: Connector, settings: Settings, entity_type: EntityType) -> bool:
+    """Whether a delete removes the account for good, by the settings.
+
+    A connector that deactivates, or does nothing, says so in a method `deletes(settings, entity_type)`; one without it
+    deletes.
+    """
+    own = getattr(connector, "deletes", None)
+    return True if own is None else bool(own(settings, entity_type))
+
+
 class Connector(Protocol):
     """One protocol. Instances hold nothing but constants and are shared between threads."""
 

@@ -56,6 +56,10 @@ class Google:
         groups = yield from _look(ours, "group", now)
         return (users, groups)
 
+    def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
+        """Whether a delete removes the account for good; see `connectors.connector.deletes`."""
+        return entity_type == "group" or not setup(settings).suspends
+
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""
         return problems(settings)

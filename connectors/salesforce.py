@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.connector import Exchanges, Finding, Probe, Settings, Task
+from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError
 from connectors.rest_calls import Talk
 from connectors.salesforce_calls import Organization, organization
@@ -60,6 +60,11 @@ class Salesforce:
             said = f": {error.detail}" if error.detail and error.detail not in error.message else ""
             findings.append(Finding(good=False, message=f"{error.message}{said}"))
         return tuple(findings)
+
+    def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
+        """Users are never deleted there, groups are; see `connectors.connector.deletes`."""
+        del settings
+        return entity_type == "group"
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from connectors.connector import Exchanges, Probe, Settings, Task
+from connectors.connector import EntityType, Exchanges, Probe, Settings, Task
 from connectors.errors import Misconfigured
 from connectors.metadata import metadata_problems
 from connectors.profile import BadProfile, Profile, UnknownProfile, load, parse_overrides
@@ -48,6 +48,11 @@ class Scim2:
         access = admission(settings, remembered, now, nonce=f"probe-{now.timestamp():.6f}")
         calls = Calls(access=access, profile=_profile(settings), now=now)
         return (yield from probe_target(calls, settings.get("scim2-user-ep"), settings.get("scim2-group-ep")))
+
+    def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
+        """Whether a delete removes the resource for good; see `connectors.connector.deletes`."""
+        profile = _profile(settings)
+        return (profile.user.delete if entity_type == "user" else profile.group.delete) == "delete"
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message)."""

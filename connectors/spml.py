@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.connector import Exchanges, Finding, Probe, Settings, Task
+from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError, Misconfigured
 from connectors.spml_attempt import Attempt
 from connectors.spml_setup import PROPERTIES, problems, setup
@@ -52,6 +52,10 @@ class Spml:
         except ConnectorError as error:
             said = f": {error.detail}" if error.detail else ""
             return (Finding(good=False, message=f"{error.message}{said}"),)
+
+    def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
+        """Whether a delete removes the object for good; see `connectors.connector.deletes`."""
+        return not setup(settings, entity_type).suspend_on_delete
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

@@ -99,6 +99,13 @@ class DeliverySettings:
     """Consecutive failures after which the target is quarantined."""
     first_probe: timedelta = timedelta(seconds=5)
     longest_probe: timedelta = timedelta(minutes=15)
+    deletion_count: int | None = None
+    """Removals in a window beyond which further ones wait for an approval; with a share, both must be exceeded."""
+    deletion_share: float | None = None
+    """The same, as a part of the target's accounts: more than 0, at most 1."""
+    deletion_window: timedelta = timedelta(hours=1)
+    delete_linked_accounts: bool = False
+    """Whether accounts are deleted that Sluice found at the target and did not make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from connectors.errors import (
 )
 from connectors.masking import mask_body, mask_headers, mask_text
 from connectors.pinning import NoReply
-from service.provisioning import departure, retry
+from service.provisioning import departure, latecomers, retry
 from service.provisioning.context import Context
 from service.provisioning.departure import Blocked, Departure, StalePolicies
 from service.store import journal, leases, links, targets, transitions
@@ -193,6 +193,7 @@ class Courier:
             )
             return
         flight.identifier = step.identifier or flight.identifier
+        before = links.predecessor(tx, delivery, flight.departure.entity_type, step.identifier)
         links.put(
             tx,
             delivery,
@@ -200,13 +201,17 @@ class Courier:
             identifier=step.identifier,
             delivered=step.delivered,
             etag=step.etag,
-            own=flight.departure.operation == "create",
+            # An account that was found, and not made, is linked with nothing delivered yet.
+            own=flight.departure.operation == "create" and bool(step.delivered),
             now=now,
         )
+        if before is not None:
+            latecomers.disinherit(tx, self._context, delivery, before, now)
 
     def _arrived(self, tx: Transaction, flight: Flight, result: Provisioned, now: datetime) -> None:
         """The target confirmed: the link and the outcome, in the transaction of the last reply."""
         leaving, delivery = flight.departure, flight.departure.delivery
+        before = links.predecessor(tx, delivery, leaving.entity_type, result.identifier)
         try:
             departure.settle_link(tx, leaving, result, now)
         except links.LinkTaken as taken:
@@ -217,6 +222,12 @@ class Courier:
         if flight.number:
             self._answers(tx, delivery, now)
         transitions.deliver(tx, delivery, outcome=result.outcome, warnings=warnings, now=now)
+        if before is not None:
+            latecomers.disinherit(tx, self._context, delivery, before, now)
+        if result.outcome in {"created", "linked", "recreated"}:
+            latecomers.ring(tx, self._context, delivery, now)
+        if leaving.members is not None and leaving.members.omitted:
+            latecomers.ring_group(tx, self._context, delivery, leaving.members.omitted, now)
         log.info("delivered", delivery=delivery.id, target=delivery.identity_provider, outcome=result.outcome)
 
     def _went_wrong(self, tx: Transaction, flight: Flight, error: Exception, now: datetime) -> None:

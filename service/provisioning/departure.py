@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.connector import Provisioned, Settings, Task
+from connectors.connector import EntityType, Provisioned, Settings, Task, deletes
 from connectors.errors import ConnectorError
 from service.pep import Verdict
 from service.providers import IdentityProvider, OutboundRow
-from service.provisioning import gate, operations, roles, tasks
+from service.provisioning import gate, operations, removals, roles, tasks
 from service.provisioning.context import Context
 from service.provisioning.operations import Operation
 from service.provisioning.retry import backoff, describe
@@ -225,6 +225,8 @@ class _Look:
         if leaving.settings is None:
             transitions.hold(self.tx, delivery, reason=f"connector `{delivery.connector_type}` is no longer configured")
             return
+        if self._stays(leaving, leaving.settings):
+            return
         if self.entity.type == "group" and leaving.operation != "delete":
             leaving.members = tasks.members(self.tx, self.entity, delivery.connector_id, self.link)
         try:
@@ -243,6 +245,25 @@ class _Look:
             )
         except ConnectorError as error:
             transitions.fail(self.tx, delivery, reason=error.message, error=describe(error), now=self.now)
+
+    def _stays(self, leaving: Departure, settings: Settings) -> bool:
+        """Whether the account stays: someone else made it, or too many are taken away at once."""
+        image = tasks.image(self.tx, self.delivery, self.request)
+        if not removals.is_removal(leaving.operation, image, self.link):
+            return False
+        assert self.link is not None
+        rules = leaving.target.delivery
+        connector = self.context.connector(self.delivery.connector_type)
+        kind: EntityType = "group" if leaving.entity_type == "group" else "user"
+        mine = self.link.own or rules.delete_linked_accounts
+        if leaving.operation == "delete" and not mine and deletes(connector, settings, kind):
+            reason = f"Sluice did not make this account, and `{leaving.target.name}` has deleteLinkedAccounts off"
+            refuse(self.tx, self.delivery, operation="delete", reason=reason, now=self.now)
+            return True
+        waits = removals.beyond_threshold(self.tx, self.delivery, rules, target=leaving.target.name, now=self.now)
+        if waits is not None:
+            transitions.await_approval(self.tx, self.delivery, reason=waits)
+        return waits is not None
 
 
 def _operation(delivery: DeliveryRow) -> Operation:
@@ -265,6 +286,10 @@ def refuse(
     log.info("refused", delivery=delivery.id, target=delivery.identity_provider, reason=reason)
 
 
+def _made_unheard(leaving: Departure) -> bool:
+    return leaving.operation == "create" and leaving.task is not None and bool(leaving.task.unfinished)
+
+
 def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: datetime) -> None:
     """What is known of the account after a confirmed delivery. Raises `links.LinkTaken`."""
     delivery = leaving.delivery
@@ -278,7 +303,8 @@ def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: d
         identifier=result.identifier,
         delivered=result.delivered,
         etag=result.etag,
-        own=result.outcome in {"created", "recreated"},
+        # A create that nobody heard of, and an account where there was none: it is the one that was made.
+        own=result.outcome in {"created", "recreated"} or _made_unheard(leaving),
         now=now,
     )
     if link is None:

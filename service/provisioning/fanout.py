@@ -5,6 +5,7 @@ What was never due is no delivery, but listed as skipped, with its reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,7 +55,7 @@ def plan(
     planned: list[Planned] = []
     skipped: list[Skipped] = []
     for row in provider.outbound:
-        one = _plan_row(tx, row, change, entity, jit=jit)
+        one = plan_row(tx, row, change.operation, change.image, entity, jit=jit)
         if isinstance(one, Planned):
             planned.append(one)
         else:
@@ -62,7 +63,9 @@ def plan(
     return planned, skipped
 
 
-def _plan_row(tx: Transaction, row: OutboundRow, change: Change, entity: EntityRow, *, jit: bool) -> Planned | str:
+def plan_row(
+    tx: Transaction, row: OutboundRow, operation: Operation, image: Mapping[str, Any], entity: EntityRow, *, jit: bool
+) -> Planned | str:
     """The planned delivery, or why there is none."""
     target = configuration.get_identity_provider(tx, row.identity_provider)
     connector = target.connector(row.connector)
@@ -79,8 +82,8 @@ def _plan_row(tx: Transaction, row: OutboundRow, change: Change, entity: EntityR
     linked = links.find(tx, entity.id, connector_id) is not None
     expected = before.effective_operation != "delete" if before is not None else linked
     groups = entities.group_names(tx, entity.id)
-    passes = change.type == "group" or roles.passes_role_filter(change.image, groups, target.outbound_roles)
-    if not passes and not expected and change.operation != "delete":
+    passes = entity.type == "group" or roles.passes_role_filter(image, groups, target.outbound_roles)
+    if not passes and not expected and operation != "delete":
         return f"the user has none of the outbound provisioning roles of `{target.name}`"
     return Planned(
         row=row,
@@ -88,7 +91,7 @@ def _plan_row(tx: Transaction, row: OutboundRow, change: Change, entity: EntityR
         connector_id=connector_id,
         connector_type=connector.type,
         lane=lane,
-        operation=operations.effective(change.operation, linked=expected, permitted_by_role=passes),
+        operation=operations.effective(operation, linked=expected, permitted_by_role=passes),
         idle=before is None,
         linked=expected,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from service.provisioning import removals
 from service.provisioning.context import Context
 from service.provisioning.runner import Runner
 from service.provisioning.submission import RequestRefused
@@ -47,7 +48,7 @@ class Steering:
         """Let go what waits for an approval; the policy is asked again, and its Deny still counts."""
 
         def change(tx: Transaction, delivery: DeliveryRow, now: datetime) -> None:
-            policies = ledger.asking_policies(tx, delivery.id)
+            policies = ledger.asking_policies(tx, delivery.id) or [removals.THRESHOLD]
             reason = _said(f"approved by {principal}", comment)
             transitions.approve(tx, delivery, policies=policies, reason=reason, now=now)
 

@@ -138,6 +138,17 @@ def _change(tx: Transaction, group: EntityRow, member: str, *, present: bool) ->
     )
 
 
+def end_membership(tx: Transaction, group_id: str, member_id: str) -> bool:
+    """Write that someone is no member, for the targets to hear of it; false when the entity is one."""
+    row = tx.get(MembershipRow, (group_id, member_id))
+    if row is not None and row.present:
+        return False
+    group = tx.get_one(EntityRow, group_id, with_for_update={"key_share": True}, populate_existing=True)
+    _change(tx, group, member_id, present=False)
+    tx.flush()
+    return True
+
+
 def member_ids(tx: Transaction, group_id: str) -> frozenset[str]:
     """The ids of a group's present members."""
     query = select(MembershipRow.member_id).where(MembershipRow.group_id == group_id, MembershipRow.present)

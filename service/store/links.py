@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, EntityRow, LinkRow, MembershipRow
@@ -66,15 +66,25 @@ def put(
     return row
 
 
-def _free(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> None:
-    """Take the account from a deleted entity (it was deactivated, or kept); never from a living one."""
+def predecessor(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str | None) -> str | None:
+    """The entity, other than the delivery's, that has the account; None when nobody has."""
+    holder = _holder(tx, delivery, entity_type, identifier) if identifier is not None else None
+    return holder.entity_id if holder is not None else None
+
+
+def _holder(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> LinkRow | None:
     query = select(LinkRow).where(
         LinkRow.connector_id == delivery.connector_id,
         LinkRow.entity_type == entity_type,
         LinkRow.identifier == identifier,
         LinkRow.entity_id != delivery.entity_id,
     )
-    holder = tx.scalars(query).one_or_none()
+    return tx.scalars(query).one_or_none()
+
+
+def _free(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> None:
+    """Take the account from a deleted entity (it was deactivated, or kept); never from a living one."""
+    holder = _holder(tx, delivery, entity_type, identifier)
     if holder is None:
         return
     entity = tx.get_one(EntityRow, holder.entity_id)
@@ -130,6 +140,47 @@ def members_at(tx: Transaction, group_id: str, connector_id: str) -> list[Member
         .order_by(MembershipRow.sequence)
     )
     return [MemberAt(*row) for row in tx.execute(query)]
+
+
+def groups_without(tx: Transaction, member_id: str, connector_id: str) -> list[tuple[EntityRow, DeliveryRow]]:
+    """The groups that a target has without one of their members, each with its last delivery to there.
+
+    Not those that have one waiting: it will find the member's account.
+    """
+    query = (
+        select(EntityRow, LinkRow.omitted)
+        .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
+        .join(LinkRow, (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == connector_id))
+        .where(MembershipRow.member_id == member_id, MembershipRow.present, ~EntityRow.deleted)
+        .order_by(EntityRow.id)
+    )
+    without = [group for group, omitted in tx.execute(query) if member_id in omitted]
+    found = [(group, _last_delivery(tx, group.id, connector_id)) for group in without]
+    return [(group, last) for group, last in found if last is not None and last.state not in {"pending", "retrying"}]
+
+
+def groups_with_account_of(tx: Transaction, leaver_id: str, connector_id: str) -> list[tuple[EntityRow, DeliveryRow]]:
+    """The groups in which a target still has a leaver's account, each with its last delivery to there."""
+    query = (
+        select(EntityRow)
+        .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
+        .join(LinkRow, (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == connector_id))
+        .where(MembershipRow.member_id == leaver_id, ~MembershipRow.present, ~EntityRow.deleted)
+        .where(MembershipRow.sequence > func.coalesce(LinkRow.membership_sequence, 0))
+        .order_by(EntityRow.id)
+    )
+    found = [(group, _last_delivery(tx, group.id, connector_id)) for group in tx.scalars(query).all()]
+    return [(group, last) for group, last in found if last is not None]
+
+
+def _last_delivery(tx: Transaction, entity_id: str, connector_id: str) -> DeliveryRow | None:
+    query = (
+        select(DeliveryRow)
+        .where(DeliveryRow.entity_id == entity_id, DeliveryRow.connector_id == connector_id)
+        .order_by(DeliveryRow.id.desc())
+        .limit(1)
+    )
+    return tx.scalars(query).one_or_none()
 
 
 def member_under_way(tx: Transaction, group_id: str, connector_id: str) -> str | None:

@@ -250,6 +250,7 @@ class DeliveryRow(Base):
     """One provisioning request to one identity provider's connector: the unit of order, retry and outcome.
 
     `of_now` says that it delivers the entity as it is then, not as the request left it: a dead letter tried again.
+    `removal`: it was let go to take the account away, by a delete or a deactivation.
     """
 
     __tablename__ = "deliveries"
@@ -263,6 +264,13 @@ class DeliveryRow(Base):
             "sequence",
             sqlite_where=text("final_at IS NULL"),
             postgresql_where=text("final_at IS NULL"),
+        ),
+        Index(
+            "ix_deliveries_removals",
+            "identity_provider_id",
+            "final_at",
+            sqlite_where=text("removal"),
+            postgresql_where=text("removal"),
         ),
         Index(
             "ix_deliveries_waiting",
@@ -297,6 +305,7 @@ class DeliveryRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     approvals: Mapped[list[Any]] = mapped_column(default=list)
     of_now: Mapped[bool] = mapped_column(default=False)
+    removal: Mapped[bool] = mapped_column(default=False)
     due_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     final_at: Mapped[datetime | None]

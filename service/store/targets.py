@@ -211,7 +211,7 @@ def answered(tx: Transaction, target: int, now: datetime) -> bool:
 
 def failed(tx: Transaction, target: int, settings: DeliverySettings, *, reason: str, now: datetime) -> datetime | None:
     """The target did not answer, or not usably. Answers when the next probe is when that quarantines it."""
-    row = _locked(tx, target)
+    row = lock(tx, target)
     row.failures += 1
     row.last_failure_at, row.last_error = now, reason
     if not row.quarantined and row.failures < settings.breaker_threshold:
@@ -225,7 +225,7 @@ def failed(tx: Transaction, target: int, settings: DeliverySettings, *, reason: 
 
 def rejected_credentials(tx: Transaction, target: int, *, reason: str, now: datetime) -> datetime:
     """Nothing can succeed before the credentials change: quarantined at once. Answers when the next probe is."""
-    row = _locked(tx, target)
+    row = lock(tx, target)
     row.failures += 1
     row.last_failure_at, row.last_error = now, reason
     until = now + CREDENTIALS_PROBED
@@ -241,7 +241,7 @@ def _quarantine(row: TargetRow, until: datetime, reason: str) -> None:
 
 def block(tx: Transaction, target: int, until: datetime, reason: str) -> None:
     """Leave the target alone until then, as it asked for."""
-    row = _locked(tx, target)
+    row = lock(tx, target)
     if row.blocked_until is None or row.blocked_until < until or row.quarantined:
         row.blocked_until, row.blocked_reason = until, reason
     tx.flush()
@@ -249,7 +249,7 @@ def block(tx: Transaction, target: int, until: datetime, reason: str) -> None:
 
 def lift(tx: Transaction, target: int, now: datetime) -> None:
     """Forget what is held against a target: someone mended or resumed it. What waits for it is tried at once."""
-    row = _locked(tx, target)
+    row = lock(tx, target)
     row.blocked_until = row.blocked_reason = None
     row.failures, row.probes, row.quarantined = 0, 0, False
     tx.flush()
@@ -276,7 +276,7 @@ def spend(tx: Transaction, target: int, settings: DeliverySettings, now: datetim
     """Count one request against the rate limit; one more than there are tokens is owed."""
     if settings.rate is None:
         return
-    row = _locked(tx, target)
+    row = lock(tx, target)
     row.tokens, row.tokens_at = _tokens(row, settings, settings.rate, now) - 1.0, now
     tx.flush()
 
@@ -285,7 +285,7 @@ def out_of_tokens(tx: Transaction, target: int, settings: DeliverySettings, now:
     """Whether the rate limit forbids to begin; then the target is blocked until it does not."""
     if settings.rate is None:
         return False
-    row = _locked(tx, target)
+    row = lock(tx, target)
     missing = 1.0 - _tokens(row, settings, settings.rate, now)
     if missing <= 0:
         return False
@@ -302,7 +302,8 @@ def _tokens(row: TargetRow, settings: DeliverySettings, rate: float, now: dateti
     return min(float(settings.burst), row.tokens + max(0.0, (now - row.tokens_at).total_seconds()) * rate)
 
 
-def _locked(tx: Transaction, target: int) -> TargetRow:
+def lock(tx: Transaction, target: int) -> TargetRow:
+    """The state of a target, its row locked."""
     ensure(tx, target)
     query = select(TargetRow).where(_is(target)).with_for_update().execution_options(populate_existing=True)
     return tx.scalars(query).one()

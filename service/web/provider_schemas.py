@@ -178,6 +178,19 @@ class DeliveryBody(Body):
     ] = 10
     first_probe: Annotated[Seconds, Field(ge=0.1, le=DAY, description="of a quarantined target; then it doubles")] = 5.0
     longest_probe: Annotated[Seconds, Field(ge=0.1, le=DAY)] = 900.0
+    deletion_count: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="deletes and deactivations within `deletionWindow` beyond which further ones wait for an "
+            "approval; where `deletionShare` is set as well, both must be exceeded",
+        ),
+    ] = None
+    deletion_share: Annotated[float | None, Field(gt=0, le=1, description="the same, as a part of the accounts")] = None
+    deletion_window: Annotated[Seconds, Field(ge=1, le=30 * DAY)] = 3600.0
+    delete_linked_accounts: Annotated[
+        bool, Field(description="also delete accounts that were found at the target, not made by Sluice")
+    ] = False
 
     @model_validator(mode="after")
     def in_order(self) -> DeliveryBody:
@@ -201,6 +214,10 @@ class DeliveryBody(Body):
             breaker_threshold=self.breaker_threshold,
             first_probe=timedelta(seconds=self.first_probe),
             longest_probe=timedelta(seconds=self.longest_probe),
+            deletion_count=self.deletion_count,
+            deletion_share=self.deletion_share,
+            deletion_window=timedelta(seconds=self.deletion_window),
+            delete_linked_accounts=self.delete_linked_accounts,
         )
 
 
@@ -298,6 +315,10 @@ def identity_provider_view(provider: IdentityProvider) -> dict[str, Any]:
             "breakerThreshold": provider.delivery.breaker_threshold,
             "firstProbe": _seconds(provider.delivery.first_probe),
             "longestProbe": _seconds(provider.delivery.longest_probe),
+            "deletionCount": provider.delivery.deletion_count,
+            "deletionShare": provider.delivery.deletion_share,
+            "deletionWindow": _seconds(provider.delivery.deletion_window),
+            "deleteLinkedAccounts": provider.delivery.delete_linked_accounts,
         },
     }
 

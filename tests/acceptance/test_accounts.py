@@ -23,7 +23,7 @@ def flaky(scim):
 
 @pytest.fixture(scope="module", autouse=True)
 def providers(api, flaky):
-    api.identity_provider("acme", "scim2", flaky.properties, delivery=PATIENCE)
+    api.identity_provider("acme", "scim2", flaky.properties, delivery=PATIENCE | {"deleteLinkedAccounts": True})
     api.identity_provider("strict", "scim2", flaky.properties, of_connector={"onConflict": "fail"}, delivery=PATIENCE)
     api.service_provider("hr-portal", row("acme"))
     api.service_provider("in-background", row("acme", blocking=False))

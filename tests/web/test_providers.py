@@ -229,6 +229,7 @@ def test_an_identity_provider_is_answered_with_its_secrets_masked(api, acme):
     delivery = {"firstRetry": 2, "longestRetry": 86400, "giveUpAfter": 604800, "exchangeTimeout": 20}
     delivery |= {"rate": None, "burst": 10, "concurrency": None}
     delivery |= {"breakerThreshold": 10, "firstProbe": 5, "longestProbe": 900}
+    delivery |= {"deletionCount": None, "deletionShare": None, "deletionWindow": 3600, "deleteLinkedAccounts": False}
     health = {"state": "never-used", "reason": None, "nextProbeAt": None, "failures": 0, "pending": 0}
     health |= dict.fromkeys(("lastSuccessAt", "lastFailureAt", "oldestPendingAt"))
     expected |= {"paused": False, "delivery": delivery, "health": health}

@@ -1,4 +1,4 @@
-"""targets, and whose lane a lane is
+"""targets, whose lane a lane is, and what takes accounts away
 
 Revision ID: 0003
 Revises: 0002
@@ -16,6 +16,7 @@ depends_on = None
 
 FREE = sa.text("lease_until IS NULL")
 LEASED = sa.text("lease_until IS NOT NULL")
+REMOVAL = sa.text("removal")
 OPEN = sa.text("final_at IS NULL")
 OWNER_OF_CONNECTOR = "SELECT identity_provider_id FROM connectors WHERE connectors.id = lanes.connector_id"
 OWNER_OF_DELIVERIES = "SELECT max(identity_provider_id) FROM deliveries WHERE deliveries.lane_id = lanes.id"
@@ -41,6 +42,14 @@ def upgrade() -> None:
         "INSERT INTO targets (identity_provider_id, quarantined, failures, probes, tokens) "
         "SELECT DISTINCT owner, false, 0, 0, 0.0 FROM (SELECT id AS owner FROM identity_providers "
         "UNION SELECT identity_provider_id FROM deliveries) AS owners"
+    )
+    op.add_column("deliveries", sa.Column("removal", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index(
+        "ix_deliveries_removals",
+        "deliveries",
+        ["identity_provider_id", "final_at"],
+        sqlite_where=REMOVAL,
+        postgresql_where=REMOVAL,
     )
     op.create_index(
         "ix_deliveries_waiting",
@@ -72,4 +81,6 @@ def downgrade() -> None:
         batch_op.create_index("ix_lanes_due", ["due_at"], unique=False)
         batch_op.drop_column("identity_provider_id")
     op.drop_index("ix_deliveries_waiting", "deliveries")
+    op.drop_index("ix_deliveries_removals", "deliveries")
+    op.drop_column("deliveries", "removal")
     op.drop_table("targets")
