@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import click
@@ -16,6 +16,7 @@ from granian.server import Server
 from service import app, config, logs
 from service.config import SettingsError
 from service.connector_commands import connectors
+from service.housekeeping import prune
 from service.policy_commands import policy
 from service.provisioning.submission import RequestRefused
 from service.quickstart import QuickstartError
@@ -25,6 +26,7 @@ from service.store import configuration, tokens
 from service.store.configuration import ConfigurationError
 from service.store.database import Database, SchemaError
 from service.store.occupancy import Occupied
+from service.store.retention import Pruned
 from service.store.secrets import SecretKeyError
 
 
@@ -137,6 +139,30 @@ def upgrade() -> None:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     Database(settings.url).migrate()
     click.echo("the schema is up to date")
+
+
+@db.command("prune")
+@click.option("--older-than", type=click.IntRange(1, 36500), help="Days; SLUICE_RETENTION_DAYS by default.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True)
+def prune_history(older_than: int | None, *, dry_run: bool, as_json: bool) -> None:
+    """Remove the history of requests that have been final for so long; nothing that is not final.
+
+    Accounts, links and the policies that kept decisions refer to stay. Runs beside the service.
+    """
+    settings = config.load()
+    days = older_than or settings.retention_days
+    if days is None:
+        raise click.UsageError("say --older-than DAYS, or set SLUICE_RETENTION_DAYS")
+    database, _ = app.open_store(settings)
+
+    def progress(so_far: Pruned) -> None:
+        click.echo(f"{so_far.requests} requests …", err=True)
+
+    removed = prune(database, older_than=timedelta(days=days), now=app.utc_now(), dry_run=dry_run, progress=progress)
+    counts = asdict(removed) | {"dryRun": dry_run, "olderThanDays": days}
+    words = ", ".join(f"{count} {name}" for name, count in asdict(removed).items())
+    click.echo(json.dumps(counts) if as_json else f"{'would remove' if dry_run else 'removed'}: {words}")
 
 
 @cli.group()

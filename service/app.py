@@ -23,6 +23,7 @@ from connectors.connector import Reply, Request
 from connectors.http import Sender, Transport
 from service import config, logs
 from service.config import Settings
+from service.housekeeping import Housekeeping
 from service.pap import PolicyAdministration
 from service.provisioning.context import Context
 from service.provisioning.desk import Desk
@@ -54,6 +55,7 @@ class Application:
     desk: Desk
     web: Flask
     occupancy: Occupancy | None
+    housekeeping: Housekeeping | None
 
     def start(self) -> None:
         """Load the policies, watch them, and begin to deliver. Raises `Occupied`."""
@@ -61,9 +63,13 @@ class Application:
             self.occupancy.take(PATIENCE)
         self.policies.start()
         self.runner.start()
+        if self.housekeeping is not None:
+            self.housekeeping.start()
 
     def stop(self) -> None:
         """Finish what is being sent, hand the rest back, and let go of everything."""
+        if self.housekeeping is not None:
+            self.housekeeping.stop()
         self.runner.stop()
         self.policies.stop()
         self.database.close()
@@ -152,7 +158,13 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         desk=desk,
         web=create_app(services),
         occupancy=occupancy(database),
+        housekeeping=_housekeeping(settings, database, clock) if owner is None else None,
     )
+
+
+def _housekeeping(settings: Settings, database: Database, clock: Callable[[], datetime]) -> Housekeeping | None:
+    days = settings.retention_days
+    return None if days is None else Housekeeping(database, clock, timedelta(days=days))
 
 
 def occupancy(database: Database) -> Occupancy | None:

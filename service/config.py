@@ -51,6 +51,7 @@ class Settings:
     max_scim_body: int = 16 << 20
     threads: int = 32
     runners: int = 8
+    retention_days: int | None = None
 
     @property
     def url(self) -> str:
@@ -175,6 +176,7 @@ READERS: dict[str, tuple[str, Any]] = {
     "SLUICE_ADMIN_TOKEN": ("admin_token", lambda text: text or None),
     "SLUICE_MAX_BODY": ("max_body", _positive),
     "SLUICE_MAX_SCIM_BODY": ("max_scim_body", _positive),
+    "SLUICE_RETENTION_DAYS": ("retention_days", lambda text: _positive(text) if text.strip() else None),
     "SLUICE_THREADS": ("threads", _positive),
     "SLUICE_RUNNERS": ("runners", lambda text: _positive(text) if text.strip() != "0" else 0),
 }

@@ -16,6 +16,7 @@ from service.provisioning.courier import LEASE
 from service.provisioning.lanes import EMBEDDED, Lanes
 from service.store import leases, targets
 from service.store.announcements import Listener
+from service.store.database import Deadlock
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,8 @@ class Runner:
             if lease is None:
                 return False
             self._lanes.drain(lease, self._stopping.is_set)
+        except Deadlock:
+            log.warning("collided with another worker: the lane is tried again")
         except Exception:  # whatever it is, the other lanes must go on being delivered
             log.exception("runner stumbled")
             self._stopping.wait(1)

@@ -117,8 +117,10 @@ def expired(tx: Transaction, now: datetime) -> bool:
 
 def expire(tx: Transaction, now: datetime) -> int:
     """End the leases that have run out; a worker that comes back late cannot write any more. Answers how many."""
-    query = update(LaneRow).where(LaneRow.lease_until < now).values(owner=None, lease_until=None)
-    return _count(tx.execute(query))
+    over = select(LaneRow.id).where(LaneRow.lease_until < now).with_for_update(skip_locked=True)
+    lanes = list(tx.scalars(over))  # locked first, past those of others: two that clear up must not wait for each other
+    query = update(LaneRow).where(LaneRow.id.in_(lanes)).values(owner=None, lease_until=None)
+    return _count(tx.execute(query)) if lanes else 0
 
 
 def lease(tx: Transaction, lane_id: str, owner: str, now: datetime, until: datetime) -> Lease | None:

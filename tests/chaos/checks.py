@@ -43,7 +43,8 @@ def twice_accepted(evidence: Evidence) -> Iterator[str]:
     """Requests on record that no client asked for, or asked for once."""
     known = Counter(one.request_id for one in evidence.accepted)
     yield from (f"request {one} answers {count} operations" for one, count in known.items() if count > 1)
-    yield from (f"request {one} answers no operation" for one in evidence.record.requests if one not in known)
+    asked = evidence.record.requests.keys() - evidence.record.own
+    yield from (f"request {one} answers no operation" for one in sorted(asked) if one not in known)
 
 
 def accounts_twice(evidence: Evidence) -> Iterator[str]:

@@ -104,9 +104,13 @@ class Person:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything; `requests` are states by id, `omitted` the members that a group was delivered without at a target."""
+    """Everything. `requests`: states by id, `own` those that the service made itself.
+
+    `omitted`: the members that a group was delivered without at a target.
+    """
 
     requests: Mapping[str, str]
+    own: frozenset[str]
     images: Mapping[str, Mapping[str, Any]]
     deliveries: tuple[Delivery, ...]
     people: Mapping[str, Person]
@@ -146,6 +150,7 @@ def read(url: str) -> Record:
             images = {row.id: row.image for row in requests}
             return Record(
                 {row.id: row.state for row in requests},
+                frozenset(row.id for row in requests if row.channel == "reconcile"),
                 images,
                 tuple(_delivery(row, images, tries, decided) for row in rows),
                 _people(list(tx.scalars(select(EntityRow))), list(tx.scalars(select(MembershipRow)))),

@@ -21,7 +21,13 @@ from tests.chaos.rules import Editor
 from tests.chaos.target import Target, target
 from tests.support.service import Api, eventually, row
 
-PATIENCE = {"firstRetry": 0.1, "longestRetry": 1.0, "giveUpAfter": 86400, "exchangeTimeout": 2}
+PATIENCE = {
+    "firstRetry": 0.1,
+    "longestRetry": 1.0,
+    "giveUpAfter": 86400,
+    "exchangeTimeout": 2,
+    "deleteLinkedAccounts": True,
+}
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 
