@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from service.provisioning.bulk import Action, Bulk, Outcome
 from service.provisioning.context import Context
 from service.provisioning.lanes import Lanes
 from service.provisioning.outbound import Outbound
@@ -21,6 +23,7 @@ class Desk:
     def __init__(self, context: Context, lanes: Lanes, runner: Runner) -> None:
         self._outbound = Outbound(context, lanes, runner)
         self._steering = Steering(context, runner)
+        self._bulk = Bulk(context.database, self._steering)
         self._trial = Trial(context, self._outbound)
         self._runner = runner
 
@@ -59,6 +62,14 @@ class Desk:
     def reject(self, delivery_id: str, principal: str, comment: str | None = None) -> None:
         """See `Steering.reject`."""
         self._steering.reject(delivery_id, principal, comment or "")
+
+    def count_bulk(self, action: Action, filters: Mapping[str, Any]) -> Outcome:
+        """See `Bulk.count`."""
+        return self._bulk.count(action, filters)
+
+    def bulk(self, action: Action, filters: Mapping[str, Any], *, after: str, principal: str, comment: str) -> Outcome:
+        """See `Bulk.run`."""
+        return self._bulk.run(action, filters, after=after, principal=principal, comment=comment)
 
     def pause(self, identity_provider: str) -> None:
         """See `Steering.pause`."""

@@ -65,23 +65,35 @@ def deliveries_page(
     tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
 ) -> tuple[list[Json], str | None]:
     """The newest deliveries first. `filters`: state, identityProvider, serviceProvider, entity (id), request (id)."""
-    query = select(DeliveryRow).order_by(DeliveryRow.id.desc())
+    query = select(DeliveryRow).where(*_wanted(tx, filters)).order_by(DeliveryRow.id.desc())
+    if cursor:
+        query = query.where(DeliveryRow.id < cursor)
+    rows, following = _page(tx, query, limit)
+    seen = _Surroundings.of(tx, rows)
+    return [_delivery(row, seen) | {"requestId": row.request_id} for row in rows], following
+
+
+def _wanted(tx: Transaction, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     columns = {
         "identityProvider": DeliveryRow.identity_provider,
         "serviceProvider": DeliveryRow.service_provider,
         "entity": DeliveryRow.entity_id,
         "request": DeliveryRow.request_id,
     }
-    if state := filters.get("state"):
-        query = query.where(_in_state(tx, state))
-    for name, column in columns.items():
-        if filters.get(name):
-            query = query.where(column == filters[name])
-    if cursor:
-        query = query.where(DeliveryRow.id < cursor)
-    rows, following = _page(tx, query, limit)
-    seen = _Surroundings.of(tx, rows)
-    return [_delivery(row, seen) | {"requestId": row.request_id} for row in rows], following
+    wanted = [column == filters[name] for name, column in columns.items() if filters.get(name)]
+    return [*wanted, _in_state(tx, filters["state"])] if filters.get("state") else wanted
+
+
+def count_matching(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str], after: str = "") -> int:
+    """How many deliveries the filters of `deliveries_page` mean that are in one of those states, after an id."""
+    wanted = (*_wanted(tx, filters), DeliveryRow.state.in_(states), DeliveryRow.id > after)
+    return tx.scalar(select(func.count()).select_from(DeliveryRow).where(*wanted)) or 0
+
+
+def matching(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str], after: str, limit: int) -> list[str]:
+    """The ids of the same, the oldest first."""
+    wanted = (*_wanted(tx, filters), DeliveryRow.state.in_(states), DeliveryRow.id > after)
+    return list(tx.scalars(select(DeliveryRow.id).where(*wanted).order_by(DeliveryRow.id).limit(limit)))
 
 
 def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:

@@ -16,6 +16,8 @@ from service.web.principals import Principal
 from service.web.problems import Problem, invalid
 from service.web.refusals import request_problems
 from service.web.request_schemas import (
+    BulkBody,
+    BulkView,
     CommentBody,
     DeliveriesQuery,
     DeliveryPage,
@@ -168,6 +170,19 @@ class RequestApi:
         with request_problems():
             self._services.outbound.reject(id, call.principal.name, body.comment)
         return self.delivery(call, id)
+
+    @operation("POST", f"{DELIVERIES}/bulk", tag=DELIVERY_TAG, scopes=("operate",), answers={200: BulkView})
+    def bulk(self, call: Call, body: BulkBody) -> Answer:
+        """Retry, cancel, approve or reject many deliveries, 500 in a call, each by itself; or count them first."""
+        filters = {k: v for k, v in body.filter.model_dump(by_alias=True).items() if v}
+        if body.dry_run:
+            outcome = self._services.outbound.count_bulk(body.action, filters)
+        else:
+            outcome = self._services.outbound.bulk(
+                body.action, filters, after=body.after, principal=call.principal.name, comment=body.comment
+            )
+        refused = [{"id": id_, "reason": reason} for id_, reason in outcome.refused]
+        return Answer({"matched": outcome.matched, "done": outcome.done, "refused": refused, "next": outcome.next})
 
     def _hash(self, body: RequestBody) -> str:
         """The same for the same content, however its JSON is written. Keyed: the content may hold a password."""

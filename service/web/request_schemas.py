@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
+from service.provisioning.bulk import Action
 from service.provisioning.submission import Submission
 from service.store.models import FINAL_STATES, OPEN_STATES
 from service.web.fields import Body, Line, Moment, Name, Page, Text, View
@@ -107,6 +108,42 @@ class DeliveriesQuery(Page):
     service_provider: Name | None = None
     entity: Annotated[Line | None, Field(description="id of the entity")] = None
     request: Annotated[Line | None, Field(description="id of the request")] = None
+
+
+class BulkFilter(Body):
+    """Which deliveries: those of the listing with the same filters that the action can be done to."""
+
+    state: DeliveryState | None = None
+    identity_provider: Name | None = None
+    service_provider: Name | None = None
+    entity: Annotated[Line | None, Field(description="id of the entity")] = None
+    request: Annotated[Line | None, Field(description="id of the request")] = None
+
+
+class BulkBody(Body):
+    """An action on many deliveries. Without anything in `filter` it means all of them."""
+
+    action: Action
+    filter: BulkFilter = BulkFilter()
+    comment: Annotated[Line, Field(max_length=1000)] = ""
+    after: Annotated[Line, Field(description="`next` of the answer before, to go on")] = ""
+    dry_run: Annotated[bool, Field(description="count them, and do nothing")] = False
+
+
+class BulkRefusalView(View):
+    """A delivery that the action could not be done to."""
+
+    id: str
+    reason: str
+
+
+class BulkView(View):
+    """What a call came to."""
+
+    matched: Annotated[int, Field(description="deliveries that were meant when the call began")]
+    done: int
+    refused: list[BulkRefusalView]
+    next: Annotated[str | None, Field(description="send it as `after` to go on; null when all are done")]
 
 
 class EntityView(View):

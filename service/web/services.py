@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from connectors.connector import Connector
 from service.config import Settings
 from service.pap import PolicyAdministration
+from service.provisioning.bulk import Action, Outcome
 from service.provisioning.submission import Submission
 from service.store.database import Database, Transaction
 from service.store.secrets import Vault
@@ -60,6 +61,14 @@ class Outbound(Protocol):
 
     def reject(self, delivery_id: str, principal: str, comment: str | None) -> None:
         """Refuse a delivery that waits for approval."""
+        ...
+
+    def count_bulk(self, action: Action, filters: Mapping[str, Any]) -> Outcome:
+        """How many deliveries an action would be done to."""
+        ...
+
+    def bulk(self, action: Action, filters: Mapping[str, Any], *, after: str, principal: str, comment: str) -> Outcome:
+        """Do an action to the next deliveries after an id that a filter means."""
         ...
 
     def pause(self, identity_provider: str) -> None:
