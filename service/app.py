@@ -24,6 +24,7 @@ from connectors.http import Sender, Transport
 from service import config, logs
 from service.config import Settings
 from service.housekeeping import Housekeeping
+from service.metrics import Metrics
 from service.pap import PolicyAdministration
 from service.provisioning.context import Context
 from service.provisioning.desk import Desk
@@ -121,6 +122,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         clock=clock,
         shipped_templates=shipped_policies() / "templates",
     )
+    metrics = Metrics()
     context = Context(
         database=database,
         vault=vault,
@@ -134,6 +136,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         tenant=settings.tenant,
         blocking_timeout=settings.blocking_timeout,
         web_threads=settings.threads,
+        metrics=metrics,
     )
     lanes = Lanes(context, settings.runners, owner)
     runner = Runner(context, lanes, settings.runners)
@@ -147,6 +150,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         connector=catalog.connector,
         outbound=desk,
         policies=policies,
+        metrics=metrics,
     )
     return Application(
         settings=settings,

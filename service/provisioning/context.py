@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.connector import Connector, Reply, Request
+from service.metrics import Metrics
 from service.pap import CurrentSnapshot
 from service.store.database import Database
 from service.store.secrets import Vault
@@ -36,3 +37,4 @@ class Context:
     tenant: str
     blocking_timeout: timedelta
     web_threads: int
+    metrics: Metrics

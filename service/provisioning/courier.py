@@ -7,6 +7,7 @@ shows the lease's fence first, so that a worker that lost its lane writes nothin
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,7 +33,7 @@ from service.provisioning.departure import Blocked, Departure, StalePolicies
 from service.store import journal, leases, links, targets, transitions
 from service.store.database import Transaction
 from service.store.leases import Lease, LeaseLost
-from service.store.models import DeliveryRow
+from service.store.models import FINAL_STATES, DeliveryRow
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +84,17 @@ class Courier:
                 return "blocked"
             if isinstance(flight, Flight):
                 self._fly(flight)
+            if flight is not None:
+                self._count(flight.departure if isinstance(flight, Flight) else flight)
             return "idle" if flight is None else "worked"
         log.warning("policies change faster than they can be asked", lane=lease.lane_id)
         return "blocked"
+
+    def _count(self, leaving: Departure) -> None:
+        state = leaving.delivery.state
+        self._context.metrics.attempted(leaving.target.name, state)
+        if state in FINAL_STATES:
+            self._context.metrics.ended(leaving.target.name, state)
 
     def _depart(self, lease: Lease) -> Flight | Departure | None:
         """Decide and journal the first intent: one transaction. A `Departure` alone ended without sending."""
@@ -122,11 +131,15 @@ class Courier:
         going = True
         while going:
             self._moved(flight.lease.lane_id)
+            began = time.monotonic()
+            name, patience = flight.departure.target.name, flight.departure.target.delivery.exchange_timeout
             try:
-                reply = self._context.send(flight.request, flight.departure.target.delivery.exchange_timeout)
+                reply = self._context.send(flight.request, patience)
             except NoReply as silence:
+                self._context.metrics.exchanged(name, None, time.monotonic() - began)
                 self._in_transaction(flight, partial(self._silent, flight=flight, silence=silence))
                 return
+            self._context.metrics.exchanged(name, reply.status, time.monotonic() - began)
             going = self._in_transaction(flight, partial(self._answered, flight=flight, reply=reply))
 
     def _in_transaction(self, flight: Flight, write: Callable[[Transaction, datetime], bool]) -> bool:

@@ -65,13 +65,15 @@ def judge(
     now: datetime,
 ) -> Verdict:
     """Ask the policy. One clock reading, one snapshot, one answer."""
-    return pep.enforce(
+    verdict = pep.enforce(
         known,
         snapshot=context.policies(),
         not_applicable=not_applicable,
         approved_policies=frozenset(approvals),
         now=now.astimezone(context.zone),
     )
+    context.metrics.decided(known.identity_provider, verdict.decision, verdict.gate)
+    return verdict
 
 
 def columns(verdict: Verdict) -> dict[str, Any]:

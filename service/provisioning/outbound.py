@@ -22,7 +22,7 @@ from service.store import configuration, entities, idempotency, ledger, transiti
 from service.store.announcements import announce
 from service.store.database import Collision, Transaction
 from service.store.ids import new_id
-from service.store.models import EntityRow, RequestRow
+from service.store.models import FINAL_STATES, EntityRow, RequestRow
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +64,9 @@ class Outbound:
             lanes = ledger.due_lanes(tx, request.id)
             if lanes:
                 announce(tx)
+            final = [(one.identity_provider, one.state) for one in request.deliveries if one.state in FINAL_STATES]
+        for target, state in final:
+            self._context.metrics.ended(target, state)
         for lane_id in lanes:
             self._runner.ring(lane_id)
         log.info("accepted", request=request.id, operation=request.operation, entity=request.entity_id)

@@ -8,6 +8,7 @@ from service.web import problems
 from service.web.api_connectors import ConnectorApi
 from service.web.api_decisions import DecisionApi
 from service.web.api_identity_providers import IdentityProviderApi
+from service.web.api_metrics import MetricsApi
 from service.web.api_policies import PolicyApi
 from service.web.api_requests import RequestApi
 from service.web.api_service_providers import ServiceProviderApi
@@ -75,6 +76,7 @@ def create_app(services: Services) -> Flask:
         DecisionApi(services),
         TokenApi(services),
         HealthApi(services),
+        MetricsApi(services),
         description,
     ]
     operations = register(app, groups)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+from pydantic import Field
 
 from service.pap import error_json
+from service.store import gauges
 from service.web.fields import View
 from service.web.operations import Answer, Call, operation
 from service.web.policy_schemas import PolicyErrorView
@@ -29,6 +31,14 @@ class ReadyView(View):
     status: str
     database: str
     errors: list[PolicyErrorView]
+    queue: QueueView | None = None
+
+
+class QueueView(View):
+    """What is not delivered yet."""
+
+    deliveries: int
+    oldest_seconds: Annotated[float, Field(description="age of the oldest; 0 when there is none")]
 
 
 class HealthApi:
@@ -58,6 +68,10 @@ class HealthApi:
             "policies": {"snapshot": policies.hash, "sequence": policies.sequence, "state": policies.state},
             "errors": [error_json(error) for error in policies.errors],
         }
+        if database == "ok":
+            with self._services.database.read() as tx:
+                count, oldest = gauges.queue(tx, self._services.clock())
+            body["queue"] = {"deliveries": count, "oldestSeconds": round(oldest, 3)}
         return Answer(body, 200 if usable else 503)
 
     def _database(self) -> str:

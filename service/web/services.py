@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from connectors.connector import Connector
 from service.config import Settings
+from service.metrics import Metrics
 from service.pap import PolicyAdministration
 from service.provisioning.bulk import Action, Outcome
 from service.provisioning.submission import Submission
@@ -101,3 +102,4 @@ class Services:
     connector: Callable[[str], Connector]
     outbound: Outbound
     policies: PolicyAdministration
+    metrics: Metrics

@@ -51,7 +51,7 @@ class Api:
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
         """The answer; `path` is below `/api/v1` unless it starts with another root."""
-        rooted = path.startswith(("/api/", "/readyz", "/healthz", "/xacml/"))
+        rooted = path.startswith(("/api/", "/readyz", "/healthz", "/metrics", "/xacml/"))
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= options.pop("headers", {})
         if body is not None:
