@@ -121,7 +121,12 @@ class Lanes(RuleBasedStateMachine):
     @rule(worker=any_worker)
     def lease_next(self, worker):
         with self.database.transaction() as tx:
-            lease = leases.lease_next(tx, worker, self.now, self.now + LEASE)
+            run_out = [lane for lane in self.lanes.values() if lane.until is not None and lane.until < self.now]
+            assert leases.expired(tx, self.now) == bool(run_out)
+            assert leases.expire(tx, self.now) == len(run_out)
+            for lane in run_out:
+                lane.owner = lane.until = None
+            lease = leases.lease_next(tx, 1, worker, self.now, self.now + LEASE)
         ready = [lane for lane in self.lanes.values() if lane.is_due(self.now) and lane.is_free(self.now)]
         assert (lease is not None) == bool(ready), "what is due must be found by whoever is free"
         if lease is not None:
