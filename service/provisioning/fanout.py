@@ -107,7 +107,16 @@ def enqueue(
     position: int,
     now: datetime,
 ) -> DeliveryRow:
-    """Store the delivery at the end of its lane, with the policy's decision as of now."""
+    """Store the only delivery of a request at the end of its lane, with the policy's decision as of now."""
+    delivery = append(tx, request, entity, one, position=position, now=now)
+    look_ahead(tx, context, request, entity, one, delivery=delivery, now=now)
+    return delivery
+
+
+def append(
+    tx: Transaction, request: RequestRow, entity: EntityRow, one: Planned, *, position: int, now: datetime
+) -> DeliveryRow:
+    """Store the delivery at the end of its lane, not yet decided."""
     delivery = DeliveryRow(
         request_id=request.id,
         position=position,
@@ -131,12 +140,28 @@ def enqueue(
     tx.add(delivery)
     tx.flush()
     leases.reschedule(tx, one.lane.id)
+    return delivery
+
+
+def look_ahead(
+    tx: Transaction,
+    context: Context,
+    request: RequestRow,
+    entity: EntityRow,
+    one: Planned,
+    *,
+    delivery: DeliveryRow,
+    now: datetime,
+) -> None:
+    """End what needs no attempt, or record the policy's decision as of now.
+
+    Only once all deliveries of the request are stored: the first one that ends must not pass for the last one.
+    """
     if one.operation == "delete" and not one.linked and one.idle and not journal.left_in_doubt(tx, delivery):
         reason = "there is no account at the target"
         transitions.deliver(tx, delivery, outcome="nothing-to-do", reason=reason, now=now)
     elif one.row.enable_rules:
         _ask(tx, context, request, entity, one, delivery=delivery, now=now)
-    return delivery
 
 
 def _ask(

@@ -105,8 +105,11 @@ class Outbound:
         planned, skipped = fanout.plan(tx, provider, change, entity, jit=submission.jit)
         request.skipped = [one.as_json() for one in skipped]
         tx.flush()
-        for position, one in enumerate(planned):
-            fanout.enqueue(tx, self._context, request, entity, one, position=position, now=now)
+        stored = [
+            fanout.append(tx, request, entity, one, position=position, now=now) for position, one in enumerate(planned)
+        ]
+        for one, delivery in zip(planned, stored, strict=True):
+            fanout.look_ahead(tx, self._context, request, entity, one, delivery=delivery, now=now)
         if change.operation == "delete":
             entities.delete(tx, entity, now)
         transitions.settle(tx, request.id, now)
