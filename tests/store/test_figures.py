@@ -36,7 +36,7 @@ def add(tx, at, state="delivered", target="acme", refused_by=None):
     identifier = f"{earliest_id(at)}{new_id()[13:]}"
     name = {"domain": "PRIMARY", "domain_key": "primary", "name": person, "name_key": person, "last_name_key": person}
     tx.add(EntityRow(id=person, type="user", **name, lane_key=person, attributes={}, created_at=at, updated_at=at))
-    tx.add(LaneRow(id=lane, lane_key=person, connector_id=new_id()))
+    tx.add(LaneRow(id=lane, lane_key=person, connector_id=new_id(), identity_provider_id=1))
     request = {"service_provider": "hr", "operation": "create", "channel": "api", "entity_id": person, "image": {}}
     request |= {"entity_name": person, "entity_type": "user", "state": state, "created_at": at, "created_by": "test"}
     tx.flush()

@@ -11,7 +11,19 @@ from service.web.console.forms import Form, Json
 CLAIMS = "claimMappings"
 ROLES = "roleMappings"
 CONNECTORS = "connectors"
-DURATIONS = ("firstRetry", "longestRetry", "giveUpAfter", "exchangeTimeout")
+DELIVERY = (
+    "firstRetry",
+    "longestRetry",
+    "giveUpAfter",
+    "exchangeTimeout",
+    "breakerThreshold",
+    "firstProbe",
+    "longestProbe",
+    "burst",
+    "deletionWindow",
+)
+LIMITS = ("rate", "concurrency", "deletionCount", "deletionShare")
+"""Of the delivery, those that may be left empty: no limit."""
 
 
 def sent(form: Form, stored: Json) -> Json:
@@ -27,7 +39,7 @@ def sent(form: Form, stored: Json) -> Json:
         ROLES: [_mapping(form, f"{ROLES}[{place}]") for place in range(forms.rows(form, ROLES))],
         "outboundProvisioningRoles": _lines(form, "outboundProvisioningRoles"),
         CONNECTORS: [_connector(form, f"{CONNECTORS}[{place}]") for place in range(forms.rows(form, CONNECTORS))],
-        "delivery": {name: _number(forms.text(form, f"delivery.{name}")) for name in DURATIONS},
+        "delivery": _delivery(form, stored.get("delivery", {})),
     }
 
 
@@ -76,6 +88,15 @@ def _claim(form: Form, field: str) -> Json:
     return _mapping(form, field) | {"default": forms.text(form, f"{field}.default") or None}
 
 
+def _delivery(form: Form, stored: Json) -> Json:
+    """What the form shows of the delivery, over what is stored: a page without a field changes nothing of it."""
+    shown = {name: forms.text(form, f"delivery.{name}") for name in (*DELIVERY, *LIMITS) if f"delivery.{name}" in form}
+    numbers = {name: _number(text) if text or name not in LIMITS else None for name, text in shown.items()}
+    # A box that is not ticked is not sent: it is on the page where the window is.
+    boxes = {"deleteLinkedAccounts": forms.ticked(form, "delivery.deleteLinkedAccounts")}
+    return {**stored, **numbers, **(boxes if "deletionWindow" in shown else {})}
+
+
 def _lines(form: Form, name: str) -> list[str]:
     return [line.strip() for line in forms.long_text(form, name).split("\n") if line.strip()]
 
@@ -83,6 +104,6 @@ def _lines(form: Form, name: str) -> list[str]:
 def _number(text: str) -> Any:
     """A number, or the text that is none: the check of the body says so beside the field."""
     try:
-        return float(text)
+        return int(text) if text.isdecimal() else float(text)
     except ValueError:
         return text

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
-from service.store import configuration, figures, ledger
+from service.store import configuration, figures, ledger, target_health
 from service.web.api_identity_providers import IdentityProviderApi
 from service.web.console import forms
 from service.web.console.forms import Json, Wrong
@@ -20,6 +20,22 @@ from service.web.services import Services
 
 PER_PAGE = 50
 RECENT = 10
+
+
+KINDS = {
+    "healthy": "good",
+    "failing": "warn",
+    "throttled": "warn",
+    "paused": "warn",
+    "quarantined": "bad",
+    "disabled": "",
+    "never-used": "",
+}
+
+
+def shown_health(health: target_health.Health) -> tuple[str, str]:
+    """A word for a target's health, and its colour."""
+    return health.state.replace("-", " "), KINDS[health.state]
 
 
 class IdentityProviderPages:
@@ -43,7 +59,12 @@ class IdentityProviderPages:
         with self._services.database.read() as tx:
             found = configuration.identity_providers(tx, after=request.args.get("after", ""), limit=PER_PAGE + 1)
             fares = figures.of_targets(tx)
-        shown = [target_view(one, fares.get(one.name)) | {"connectors": one.connectors} for one in found[:PER_PAGE]]
+            health = target_health.health(tx, [one.name for one in found], self._services.clock())
+        shown = [
+            target_view(one, fares.get(one.name))
+            | {"connectors": one.connectors, "health": shown_health(health[one.name])}
+            for one in found[:PER_PAGE]
+        ]
         following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else None
         return page("identity_providers.html", items=shown, following=following, types=self._types())
 
