@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, g, request
 
 from service.web import problems
+from service.web.api_accounts import AccountApi
 from service.web.api_connectors import ConnectorApi
 from service.web.api_decisions import DecisionApi
 from service.web.api_identity_providers import IdentityProviderApi
@@ -77,6 +78,7 @@ def create_app(services: Services) -> Flask:
         TokenApi(services),
         HealthApi(services),
         MetricsApi(services),
+        AccountApi(services),
         description,
     ]
     operations = register(app, groups)

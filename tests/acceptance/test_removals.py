@@ -90,6 +90,12 @@ def test_an_account_that_sluice_found_is_not_deleted_but_kept_with_the_reason(ap
     assert kept["state"] == "refused"
     assert "did not make this account" in kept["reason"]
     assert kept["kept"] == kept["reason"]
+    [listed] = api.get(f"/accounts?kept=true&identityProvider={provider}")["items"]
+    assert (listed["entity"]["name"], listed["own"], listed["kept"]) == ("was-here-first", False, kept["reason"])
+    assert api.get(f"/accounts?kept=false&identityProvider={provider}")["items"] == []
+    whole = api.get(f"/entities/{listed['entity']['id']}")
+    assert (whole["deleted"], whole["accounts"]) == (True, [listed])
+    assert [one["operation"] for one in whole["deliveries"]] == ["delete", "create"]
     assert "was-here-first" in names_at(scim)
 
 
