@@ -309,6 +309,7 @@ def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: d
     )
     if link is None:
         return
+    link.own = link.own or result.outcome in {"created", "recreated"}
     link.active = result.active
     link.kept = None
     if leaving.members is not None:

@@ -87,4 +87,4 @@ def test_the_skip_link_and_the_menu_work_from_the_keyboard(furnished, browser):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
         page.keyboard.press("Enter")
-        assert page.evaluate("document.activeElement.id") == "content"
+        page.wait_for_function("document.activeElement.id === 'content'")
