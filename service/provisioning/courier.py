@@ -80,13 +80,12 @@ class Courier:
             except StalePolicies:
                 self._context.refresh_policies()
                 continue
-            except Blocked:
-                return "blocked"
+            if isinstance(flight, str):
+                return flight
             if isinstance(flight, Flight):
                 self._fly(flight)
-            if flight is not None:
-                self._count(flight.departure if isinstance(flight, Flight) else flight)
-            return "idle" if flight is None else "worked"
+            self._count(flight.departure if isinstance(flight, Flight) else flight)
+            return "worked"
         log.warning("policies change faster than they can be asked", lane=lease.lane_id)
         return "blocked"
 
@@ -96,13 +95,18 @@ class Courier:
         if state in FINAL_STATES:
             self._context.metrics.ended(leaving.target.name, state)
 
-    def _depart(self, lease: Lease) -> Flight | Departure | None:
+    def _depart(self, lease: Lease) -> Flight | Departure | Literal["idle", "blocked"]:
         """Decide and journal the first intent: one transaction. A `Departure` alone ended without sending."""
         now = self._context.clock()
         with self._context.database.transaction() as tx:
             leases.renew(tx, lease, now + LEASE)
-            leaving = departure.prepare(tx, self._context, lease.lane_id, now, probing=lease.probe is not None)
-            if leaving is None or leaving.task is None:
+            try:
+                leaving = departure.prepare(tx, self._context, lease.lane_id, now, probing=lease.probe is not None)
+            except Blocked:
+                return "blocked"  # committed: until when it is blocked was written on the way
+            if leaving is None:
+                return "idle"
+            if leaving.task is None:
                 return leaving
             return self._take_off(tx, lease, leaving, now)
 

@@ -225,11 +225,11 @@ class _Look:
         if leaving.settings is None:
             transitions.hold(self.tx, delivery, reason=f"connector `{delivery.connector_type}` is no longer configured")
             return
-        if self._stays(leaving, leaving.settings):
-            return
-        if self.entity.type == "group" and leaving.operation != "delete":
-            leaving.members = tasks.members(self.tx, self.entity, delivery.connector_id, self.link)
         try:
+            if self._stays(leaving, leaving.settings):
+                return
+            if self.entity.type == "group" and leaving.operation != "delete":
+                leaving.members = tasks.members(self.tx, self.entity, delivery.connector_id, self.link)
             leaving.task = tasks.build(
                 self.tx,
                 self.context,
@@ -286,16 +286,14 @@ def refuse(
     log.info("refused", delivery=delivery.id, target=delivery.identity_provider, reason=reason)
 
 
-def _made_unheard(leaving: Departure) -> bool:
-    return leaving.operation == "create" and leaving.task is not None and bool(leaving.task.unfinished)
-
-
 def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: datetime) -> None:
     """What is known of the account after a confirmed delivery. Raises `links.LinkTaken`."""
     delivery = leaving.delivery
     if result.outcome in {"deleted", "already-gone"}:
         links.remove(tx, delivery.entity_id, delivery.connector_id)
         return
+    # Also of a create that nobody heard of, where the connector knows the account for its own.
+    made = result.outcome in {"created", "recreated"}
     link = links.put(
         tx,
         delivery,
@@ -303,13 +301,12 @@ def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: d
         identifier=result.identifier,
         delivered=result.delivered,
         etag=result.etag,
-        # A create that nobody heard of, and an account where there was none: it is the one that was made.
-        own=result.outcome in {"created", "recreated"} or _made_unheard(leaving),
+        own=made,
         now=now,
     )
     if link is None:
         return
-    link.own = link.own or result.outcome in {"created", "recreated"}
+    link.own = link.own or made
     link.active = result.active
     link.kept = None
     if leaving.members is not None:

@@ -7,6 +7,7 @@ import json
 import pytest
 import requests
 
+from tests.support.flaky import flaky_target
 from tests.support.service import row
 
 pytestmark = pytest.mark.xdist_group("acceptance-removals")
@@ -97,6 +98,20 @@ def test_an_account_that_sluice_found_is_not_deleted_but_kept_with_the_reason(ap
     assert (whole["deleted"], whole["accounts"]) == (True, [listed])
     assert [one["operation"] for one in whole["deliveries"]] == ["delete", "create"]
     assert "was-here-first" in names_at(scim)
+
+
+def test_an_account_that_was_there_before_a_create_that_nobody_heard_of_is_kept_too(api, scim):
+    with flaky_target(scim) as flaky:
+        api.identity_provider("deaf", "scim2", flaky.properties, delivery={"firstRetry": 0.1, "longestRetry": 0.2})
+        api.service_provider("deaf", row("deaf"))
+        add_at_target(scim, "here-all-along")
+        flaky.next("drop", method="POST")
+        api.provisioned("deaf", "create", "here-all-along")
+        assert only(api.provision("deaf", "delete", "here-all-along"))["state"] == "refused"
+        flaky.next("apply-and-drop", method="POST")
+        api.provisioned("deaf", "create", "made-unheard")
+        assert only(api.provision("deaf", "delete", "made-unheard"))["outcome"] == "deleted"
+    assert {"here-all-along", "made-unheard"} & names_at(scim) == {"here-all-along"}
 
 
 def test_an_account_that_sluice_found_is_deleted_where_the_identity_provider_says_so(api, scim, target):

@@ -179,5 +179,15 @@ def test_requests_keep_to_the_rate_that_is_set(api, flaky, target):
     assert len(times) - allowance <= 5 * (times[-1] - times[0]).total_seconds()
 
 
+def test_a_target_whose_rate_is_used_up_is_left_alone_until_there_is_more(api, flaky, target):
+    provider = target(rate=0.001, burst=1)
+    first, second = sent(api, provider, "within-the-burst", "beyond-the-burst")
+    api.delivery_in("delivered", first)
+    shown = in_health(api, provider, "throttled")
+    assert "rate limit" in shown["reason"]
+    assert seconds_until(shown["nextProbeAt"]) > 300
+    assert api.delivery(second)["attempts"] == 0
+
+
 def test_a_target_that_nothing_was_sent_to_says_so(api, target):
     assert health(api, target())["state"] == "never-used"
