@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.support.service import eventually
-from tests.support.service import row as a_row
 
 pytestmark = pytest.mark.xdist_group("console-way")
 
@@ -100,10 +99,7 @@ def test_a_folder_that_somebody_else_broke_is_told_on_every_page(administrator, 
         eventually(lambda: service.api.call("GET", "/readyz").json()["status"] == "ok", "the policies are in order")
 
 
-def test_trying_shows_the_decision_open_where_it_was_made(administrator, service, scim):
-    if service.api.call("GET", "/service-providers/hr-portal").status_code == 404:
-        service.api.identity_provider("sandbox", "scim2", scim.properties)
-        service.api.service_provider("hr-portal", a_row("sandbox", rules=True))
+def test_trying_shows_the_decision_open_where_it_was_made(administrator):
     page = administrator.page
     administrator.follow("Try it")
     page.get_by_label("Service provider").select_option("hr-portal")
