@@ -257,7 +257,7 @@ class Courier:
         after = retry.after(
             error,
             attempts=delivery.attempts,
-            accepted_at=delivery.created_at,
+            tried_since=journal.tried_since(tx, delivery, now),
             now=now,
             settings=flight.departure.target.delivery,
             source=self._context.random,

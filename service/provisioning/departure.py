@@ -199,7 +199,7 @@ class _Look:
     def _undecided(self, leaving: Departure, verdict: Verdict) -> None:
         patience = leaving.target.delivery.give_up_after
         error = {"kind": "undecided", "message": verdict.reason}
-        if self.now > self.delivery.created_at + patience:
+        if self.now > journal.tried_since(self.tx, self.delivery, self.now) + patience:
             reason = f"given up after {patience}: {verdict.reason}"
             transitions.fail(self.tx, self.delivery, reason=reason, error=error, now=self.now)
         else:

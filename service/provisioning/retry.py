@@ -33,7 +33,7 @@ def after(
     error: Exception,
     *,
     attempts: int,
-    accepted_at: datetime,
+    tried_since: datetime,
     now: datetime,
     settings: DeliverySettings,
     source: random.Random,
@@ -44,7 +44,7 @@ def after(
     delay = backoff(attempts, settings, source)
     if isinstance(error, TargetThrottled) and (asked := patience(error, settings)) is not None:
         delay = max(delay, asked)
-    return Never() if now + delay > accepted_at + settings.give_up_after else Later(now + delay)
+    return Never() if now + delay > tried_since + settings.give_up_after else Later(now + delay)
 
 
 def patience(error: TargetThrottled, settings: DeliverySettings) -> timedelta | None:

@@ -14,7 +14,7 @@ from service.provisioning.submission import RequestRefused
 from service.store import configuration, ledger, targets, transitions
 from service.store.announcements import announce
 from service.store.database import Transaction
-from service.store.models import DeliveryRow
+from service.store.models import FINAL_STATES, DeliveryRow
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,8 @@ class Steering:
                 raise RequestRefused(409, [("state", str(wrong))]) from wrong
             lane_id = delivery.lane_id
             announce(tx)
+        if delivery.state in FINAL_STATES:
+            self._context.metrics.ended(delivery.identity_provider, delivery.state)
         self._runner.ring(lane_id)
 
     def pause(self, identity_provider: str) -> None:

@@ -167,6 +167,22 @@ def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) 
     return {row.key: vault.open(row.sealed, f"remembered:{connector_id}:{row.key}") for row in tx.scalars(query)}
 
 
+def tried_since(tx: Transaction, delivery: DeliveryRow, now: datetime) -> datetime:
+    """When a delivery was first tried, as a revived one since then; now, when it was not.
+
+    Its patience counts from there: none of it goes while the target is paused, or while those before it have their turn.
+    """
+    attempts = select(func.min(AttemptRow.started_at)).where(
+        AttemptRow.delivery_id == delivery.id, AttemptRow.started_at >= delivery.created_at
+    )
+    decisions = select(func.min(DecisionRow.decided_at)).where(
+        DecisionRow.delivery_id == delivery.id,
+        DecisionRow.stage == "attempt",
+        DecisionRow.decided_at >= delivery.created_at,
+    )
+    return min((first for first in (tx.scalar(attempts), tx.scalar(decisions)) if first is not None), default=now)
+
+
 def decisions_of_delivery(tx: Transaction, delivery_id: str) -> int:
     """How many decisions were made about a delivery before its attempts."""
     query = select(func.count()).select_from(DecisionRow)

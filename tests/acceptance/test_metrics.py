@@ -44,9 +44,12 @@ def test_deliveries_attempts_exchanges_and_queues_are_counted_by_target(api, fla
     assert seen["sluice_oldest_undelivered_seconds", "acme"] > 0
     assert seen["sluice_target_paused", "acme"] == 1
     assert seen["sluice_target_quarantined", "acme"] == 0
+    api.post("/deliveries/bulk", {"action": "cancel", "filter": {"identityProvider": "acme"}, "dryRun": True})
     queue = api.call("GET", "/readyz").json()["queue"]
     assert queue["deliveries"] == 1
     assert queue["oldestSeconds"] > 0
+    api.post("/deliveries/bulk", {"action": "cancel", "filter": {"identityProvider": "acme"}})
+    assert numbers(api)["sluice_deliveries_total", "acme", "cancelled"] == 1
 
 
 def test_the_numbers_are_for_those_who_may_read(service):

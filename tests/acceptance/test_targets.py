@@ -151,6 +151,16 @@ def test_paused_by_hand_a_target_gets_nothing_until_it_is_resumed(api, flaky, ta
         api.delivery_in("delivered", one)
 
 
+def test_the_time_that_a_target_was_paused_is_not_taken_from_a_deliverys_patience(api, flaky, target):
+    provider = target(giveUpAfter=2, firstRetry=0.1, longestRetry=0.2)
+    api.post(f"/identity-providers/{provider}/pause")
+    [waiting] = sent(api, provider, "patiently-paused")
+    time.sleep(2.5)  # longer than it may be tried
+    flaky.next("answer", method="POST", status=503)
+    api.post(f"/identity-providers/{provider}/resume")
+    assert api.delivery_in("delivered", waiting)["attempts"] == 2
+
+
 def test_no_more_deliveries_are_under_way_than_the_target_may_have(api, flaky, target):
     provider = target(concurrency=2)
     flaky.next("delay", seconds=0.3, lasting=True)

@@ -237,6 +237,8 @@ def test_the_key_id_is_in_the_header(rsa_key):
         (pem(ec.generate_private_key(ec.SECP256K1())), "neither RSA nor elliptic"),
         (pem(ec.generate_private_key(ec.SECP256R1()), b"passphrase"), "passphrase"),
     ],
+    # The keys are new in every process, and would be the tests' names.
+    ids=["nothing", "no key", "short", "of another kind", "of another curve", "locked"],
 )
 def test_a_key_that_cannot_sign_is_named_without_showing_it(text, message):
     with pytest.raises(BadKey, match=message) as caught:

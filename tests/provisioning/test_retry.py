@@ -21,11 +21,11 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SETTINGS = DeliverySettings()
 
 
-def after(error, *, attempts=1, accepted_at=NOW):
+def after(error, *, attempts=1, tried_since=NOW):
     return retry.after(
         error,
         attempts=attempts,
-        accepted_at=accepted_at,
+        tried_since=tried_since,
         now=NOW,
         settings=SETTINGS,
         source=random.Random(1),
@@ -75,7 +75,7 @@ def test_a_targets_own_wait_may_be_longer_than_ours():
     result = retry.after(
         TargetThrottled("429", retry_after=60),
         attempts=1,
-        accepted_at=NOW,
+        tried_since=NOW,
         now=NOW,
         settings=DeliverySettings(longest_retry=timedelta(seconds=1)),
         source=random.Random(1),
@@ -91,4 +91,4 @@ def test_no_target_may_ask_for_more_than_the_longest_wait():
 
 def test_after_seven_days_there_is_no_other_attempt():
     old = NOW - timedelta(days=7)
-    assert after(TargetUnavailable("503"), attempts=30, accepted_at=old) == retry.Never()
+    assert after(TargetUnavailable("503"), attempts=30, tried_since=old) == retry.Never()
