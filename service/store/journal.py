@@ -170,7 +170,7 @@ def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) 
 def tried_since(tx: Transaction, delivery: DeliveryRow, now: datetime) -> datetime:
     """When a delivery was first tried, as a revived one since then; now, when it was not.
 
-    Its patience counts from there: none of it goes while the target is paused, or while those before it have their turn.
+    Its patience counts from there: none of it goes while its target is paused, or while those before it are tried.
     """
     attempts = select(func.min(AttemptRow.started_at)).where(
         AttemptRow.delivery_id == delivery.id, AttemptRow.started_at >= delivery.created_at

@@ -87,6 +87,8 @@ def elliptic_key():
         (small_key(), "", "too short"),
         (elliptic_key(), "", "signed with RSA only"),
     ],
+    # The keys are new in every process, and would be the tests' names.
+    ids=["cut JSON", "of another kind", "broken PEM", "words", "base64", "locked", "short", "elliptic"],
 )
 def test_what_is_no_key_is_told_without_showing_any_of_it(text, passphrase, reason):
     with pytest.raises(BadKey, match=reason) as caught:
