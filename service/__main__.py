@@ -16,6 +16,7 @@ from granian.server import Server
 from service import app, config, logs
 from service.config import SettingsError
 from service.connector_commands import connectors
+from service.delivery_commands import deliveries
 from service.housekeeping import prune
 from service.policy_commands import policy
 from service.provisioning.submission import RequestRefused
@@ -202,6 +203,7 @@ def create_token(
 
 cli.add_command(policy)
 cli.add_command(connectors)
+cli.add_command(deliveries)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,7 +52,13 @@ class Bulk:
         with self._database.read() as tx:
             matched = ledger.count_matching(tx, filters, STATES[action], after)
             ids = ledger.matching(tx, filters, STATES[action], after, AT_ONCE)
-        outcome = Outcome(matched=matched, next=ids[-1] if matched > len(ids) else None)
+        outcome = self.each(action, ids, principal=principal, comment=comment)
+        outcome.matched, outcome.next = matched, ids[-1] if matched > len(ids) else None
+        return outcome
+
+    def each(self, action: Action, ids: Sequence[str], *, principal: str, comment: str = "") -> Outcome:
+        """Do it to these deliveries, in this order."""
+        outcome = Outcome(matched=len(ids))
         act = self._act(action, principal, comment)
         for one in ids:
             try:

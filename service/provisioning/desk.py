@@ -22,7 +22,9 @@ class Desk:
 
     def __init__(self, context: Context, lanes: Lanes, runner: Runner) -> None:
         self._outbound = Outbound(context, lanes, runner)
-        self._steering = Steering(context, runner)
+        self._steering = Steering(
+            database=context.database, clock=context.clock, metrics=context.metrics, ring=runner.ring
+        )
         self._bulk = Bulk(context.database, self._steering)
         self._trial = Trial(context, self._outbound)
         self._runner = runner

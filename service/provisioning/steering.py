@@ -7,13 +7,12 @@ from datetime import datetime
 
 import structlog
 
+from service.metrics import Metrics
 from service.provisioning import removals
-from service.provisioning.context import Context
-from service.provisioning.runner import Runner
 from service.provisioning.submission import RequestRefused
 from service.store import configuration, ledger, targets, transitions
 from service.store.announcements import announce
-from service.store.database import Transaction
+from service.store.database import Database, Transaction
 from service.store.models import FINAL_STATES, DeliveryRow
 
 log = structlog.get_logger(__name__)
@@ -22,11 +21,18 @@ Change = Callable[[Transaction, DeliveryRow, datetime], None]
 
 
 class Steering:
-    """Retry, cancel, approve, reject; pause and resume. Raises `RequestRefused` with 404 or 409. Thread-safe."""
+    """Retry, cancel, approve, reject; pause and resume. Raises `RequestRefused` with 404 or 409. Thread-safe.
 
-    def __init__(self, context: Context, runner: Runner) -> None:
-        self._context = context
-        self._runner = runner
+    `ring` wakes who delivers: it takes the id of a lane, or nothing where it may be any.
+    """
+
+    def __init__(
+        self, *, database: Database, clock: Callable[[], datetime], metrics: Metrics, ring: Callable[..., None]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._ring = ring
 
     def retry(self, delivery_id: str) -> None:
         """A dead letter goes to the end of its lane with the state of now; one that waits for its time goes now."""
@@ -65,8 +71,8 @@ class Steering:
         self._change(delivery_id, change)
 
     def _change(self, delivery_id: str, change: Change) -> None:
-        now = self._context.clock()
-        with self._context.database.transaction() as tx:
+        now = self._clock()
+        with self._database.transaction() as tx:
             delivery = ledger.find_delivery(tx, delivery_id)
             if delivery is None:
                 raise RequestRefused(404, [("id", f"there is no delivery `{delivery_id}`")])
@@ -77,26 +83,26 @@ class Steering:
             lane_id = delivery.lane_id
             announce(tx)
         if delivery.state in FINAL_STATES:
-            self._context.metrics.ended(delivery.identity_provider, delivery.state)
-        self._runner.ring(lane_id)
+            self._metrics.ended(delivery.identity_provider, delivery.state)
+        self._ring(lane_id)
 
     def pause(self, identity_provider: str) -> None:
         """Send nothing more to the target; what is due for it is held."""
-        with self._context.database.transaction() as tx:
-            configuration.set_paused(tx, identity_provider, paused=True, now=self._context.clock())
+        with self._database.transaction() as tx:
+            configuration.set_paused(tx, identity_provider, paused=True, now=self._clock())
 
     def resume(self, identity_provider: str) -> None:
         """Let go on what was held for the target."""
-        with self._context.database.transaction() as tx:
-            configuration.set_paused(tx, identity_provider, paused=False, now=self._context.clock())
+        with self._database.transaction() as tx:
+            configuration.set_paused(tx, identity_provider, paused=False, now=self._clock())
             self.identity_provider_changed(tx, configuration.identity_provider_id(tx, identity_provider))
-        self._runner.ring()
+        self._ring()
 
     def service_provider_changed(self, tx: Transaction, name: str) -> int:
         """Cancel what removed rows had not delivered, in the transaction that removes them. Answers how many."""
         provider = configuration.find_service_provider(tx, name)
         rows = {(r.identity_provider.casefold(), r.connector.lower()) for r in (provider.outbound if provider else ())}
-        now, cancelled = self._context.clock(), 0
+        now, cancelled = self._clock(), 0
         for delivery in ledger.open_deliveries_of(tx, name, states=transitions.WAITING):
             if (delivery.identity_provider.casefold(), delivery.connector_type) not in rows:
                 transitions.cancel(tx, delivery, reason="its row was removed from the configuration", now=now)
@@ -105,7 +111,7 @@ class Steering:
 
     def identity_provider_changed(self, tx: Transaction, number: int) -> None:
         """Look again at what is held for a target: it may have been enabled, mended or resumed."""
-        now = self._context.clock()
+        now = self._clock()
         for delivery in ledger.open_deliveries(tx, states=("held",), identity_provider_id=number):
             transitions.resume(tx, delivery, now=now)
         targets.lift(tx, number, now)

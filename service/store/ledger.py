@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from service.store import targets
 from service.store.database import Transaction
+from service.store.entities import key
 from service.store.models import (
     AttemptRow,
     DecisionRow,
     DeliveryRow,
+    EntityRow,
     ExchangeRow,
+    IdentityProviderRow,
     LaneRow,
     LinkRow,
     RequestRow,
+    ServiceProviderRow,
     TargetRow,
 )
 
@@ -27,6 +31,8 @@ Json = dict[str, Any]
 
 DUE_STATES = ("pending", "retrying")
 """What waits for its turn or its time; shown as held while its target is."""
+
+_REQUEST = joinedload(DeliveryRow.request).load_only(RequestRow.entity_type, RequestRow.entity_name)
 
 Row = TypeVar("Row", RequestRow, DeliveryRow)
 
@@ -45,12 +51,15 @@ def request_view(tx: Transaction, request_id: str) -> Json | None:
 def requests_page(
     tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
 ) -> tuple[list[Json], str | None]:
-    """The newest requests first. `filters`: entity (id or name), serviceProvider, state, since (aware datetime)."""
+    """The newest requests first. `filters`: entity (id or name), serviceProvider, state, since (aware datetime).
+
+    Names are compared without case; a name that an entity had before finds what was asked for under it.
+    """
     query = select(RequestRow).options(selectinload(RequestRow.deliveries)).order_by(RequestRow.id.desc())
     if entity := filters.get("entity"):
-        query = query.where((RequestRow.entity_id == entity) | (RequestRow.entity_name == entity))
+        query = query.where(_about(RequestRow.entity_id, entity) | (RequestRow.entity_name == entity))
     if provider := filters.get("serviceProvider"):
-        query = query.where(RequestRow.service_provider == provider)
+        query = query.where(_on_behalf_of(RequestRow.service_provider, provider))
     if state := filters.get("state"):
         query = query.where(RequestRow.state == state)
     if since := filters.get("since"):
@@ -64,24 +73,45 @@ def requests_page(
 def deliveries_page(
     tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
 ) -> tuple[list[Json], str | None]:
-    """The newest deliveries first. `filters`: state, identityProvider, serviceProvider, entity (id), request (id)."""
+    """The newest deliveries first.
+
+    `filters`: state, identityProvider, serviceProvider, entity (id or name), request (id), since (aware datetime).
+    Names are compared without case.
+    """
     query = select(DeliveryRow).where(*_wanted(tx, filters)).order_by(DeliveryRow.id.desc())
     if cursor:
         query = query.where(DeliveryRow.id < cursor)
-    rows, following = _page(tx, query, limit)
+    rows, following = _page(tx, query.options(_REQUEST), limit)
     seen = _Surroundings.of(tx, rows)
-    return [_delivery(row, seen) | {"requestId": row.request_id} for row in rows], following
+    return [_delivery(row, seen) | _of_request(row) for row in rows], following
 
 
 def _wanted(tx: Transaction, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    columns = {
-        "identityProvider": DeliveryRow.identity_provider,
-        "serviceProvider": DeliveryRow.service_provider,
-        "entity": DeliveryRow.entity_id,
-        "request": DeliveryRow.request_id,
+    conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+        "identityProvider": _to,
+        "serviceProvider": lambda name: _on_behalf_of(DeliveryRow.service_provider, name),
+        "entity": lambda text: _about(DeliveryRow.entity_id, text),
+        "request": lambda id_: DeliveryRow.request_id == id_,
+        "since": lambda moment: DeliveryRow.created_at >= moment,
+        "state": lambda state: _in_state(tx, state),
     }
-    wanted = [column == filters[name] for name, column in columns.items() if filters.get(name)]
-    return [*wanted, _in_state(tx, filters["state"])] if filters.get("state") else wanted
+    return [condition(filters[name]) for name, condition in conditions.items() if filters.get(name)]
+
+
+def _about(entity_id: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
+    """That it is about the entity with that id, or about one that has, or had when it was deleted, that name."""
+    return or_(entity_id == text, entity_id.in_(select(EntityRow.id).where(EntityRow.last_name_key == key(text))))
+
+
+def _on_behalf_of(name: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
+    """That it was asked for by the service provider of that name, as it is written now or as it was then."""
+    return or_(name == text, name.in_(select(ServiceProviderRow.name).where(ServiceProviderRow.name_key == key(text))))
+
+
+def _to(text: str) -> ColumnElement[bool]:
+    """That it goes to the identity provider that has that name now, or had it then."""
+    named = select(IdentityProviderRow.id).where(IdentityProviderRow.name_key == key(text))
+    return or_(DeliveryRow.identity_provider == text, DeliveryRow.identity_provider_id.in_(named))
 
 
 def count_matching(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str], after: str = "") -> int:
@@ -105,7 +135,7 @@ def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
     decisions = tx.scalars(select(DecisionRow).where(DecisionRow.delivery_id == row.id).order_by(DecisionRow.id)).all()
     attempts = tx.scalars(select(AttemptRow).where(AttemptRow.delivery_id == row.id).order_by(AttemptRow.number)).all()
     return view | {
-        "requestId": row.request_id,
+        **_of_request(row),
         "decisions": [_full_decision(d) for d in decisions],
         "attemptHistory": [_attempt(tx, a, {d.id: d for d in decisions}) for a in attempts],
     }
@@ -132,6 +162,16 @@ def _request(tx: Transaction, row: RequestRow) -> Json:
         "finalAt": stamp(row.final_at),
         "deliveries": [_delivery(d, seen) for d in row.deliveries],
         "skipped": row.skipped,
+    }
+
+
+def _of_request(row: DeliveryRow) -> Json:
+    """What a delivery that is shown by itself has of its request."""
+    request = row.request
+    return {
+        "requestId": row.request_id,
+        "serviceProvider": row.service_provider,
+        "entity": {"id": row.entity_id, "type": request.entity_type, "name": request.entity_name},
     }
 
 

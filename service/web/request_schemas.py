@@ -106,8 +106,9 @@ class DeliveriesQuery(Page):
     state: DeliveryState | None = None
     identity_provider: Name | None = None
     service_provider: Name | None = None
-    entity: Annotated[Line | None, Field(description="id of the entity")] = None
+    entity: Annotated[Line | None, Field(description="id or name of the entity")] = None
     request: Annotated[Line | None, Field(description="id of the request")] = None
+    since: Annotated[Moment | None, Field(description="accepted, or retried by hand, since then")] = None
 
 
 class BulkFilter(Body):
@@ -116,8 +117,9 @@ class BulkFilter(Body):
     state: DeliveryState | None = None
     identity_provider: Name | None = None
     service_provider: Name | None = None
-    entity: Annotated[Line | None, Field(description="id of the entity")] = None
+    entity: Annotated[Line | None, Field(description="id or name of the entity")] = None
     request: Annotated[Line | None, Field(description="id of the request")] = None
+    since: Annotated[Moment | None, Field(description="accepted, or retried by hand, since then")] = None
 
 
 class BulkBody(Body):

@@ -76,6 +76,24 @@ def test_the_same_key_and_body_answer_with_the_first_request(api, portal):
     assert theirs.json["entity"]["name"] == "dave"
 
 
+def test_lists_find_names_in_any_case_as_scim_compares_them_and_former_names_too(api, portal):
+    made = api.post(REQUESTS, request("Straße", entity={"type": "user", "name": "Straße"})).json
+    entity = made["entity"]["id"]
+    renamed = {"type": "user", "id": entity, "attributes": {"userName": "Gasse"}}
+    again = api.post(REQUESTS, request(operation="replace", entity=renamed)).json
+    ids = [again["id"], made["id"]]
+
+    def found(path, **query):
+        return [one.get("requestId", one["id"]) for one in api.get(path, query_string=query).json["items"]]
+
+    assert found(REQUESTS, entity="GASSE") == ids
+    assert found(REQUESTS, entity="Straße") == [made["id"]]
+    assert found(REQUESTS, entity=entity, serviceProvider="HR") == ids
+    assert found(REQUESTS, entity="strasse") == []
+    assert found(DELIVERIES, entity="gasse", identityProvider="ACME", serviceProvider="Hr") == ids
+    assert found(DELIVERIES, entity="gasse", since=again["createdAt"]) == [again["id"]]
+
+
 WRONG = [
     ({"operation": "upsert"}, "operation"),
     ({"operation": None}, "operation"),
