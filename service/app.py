@@ -30,7 +30,7 @@ from service.provisioning.context import Context
 from service.provisioning.desk import Desk
 from service.provisioning.lanes import Lanes
 from service.provisioning.runner import Runner
-from service.store import configuration, meta, users
+from service.store import configuration, idempotency, meta, users
 from service.store.database import Database
 from service.store.occupancy import Occupancy
 from service.store.secrets import SecretKeyError, Vault, decode_key, load_or_make_key
@@ -62,6 +62,8 @@ class Application:
         """Load the policies, watch them, and begin to deliver. Raises `Occupied`."""
         if self.occupancy is not None:
             self.occupancy.take(PATIENCE)
+            with self.database.transaction() as tx:
+                idempotency.all_answered(tx)  # by nobody: a predecessor's calls ended with it
         self.policies.start()
         self.runner.start()
         if self.housekeeping is not None:

@@ -33,9 +33,9 @@ class Desk:
         """See `Outbound.accept`."""
         return self._outbound.accept(submission)
 
-    def wait(self, request_id: str) -> None:
+    def wait(self, request_id: str, submission: Submission | None = None) -> None:
         """See `Outbound.wait`."""
-        self._outbound.wait(request_id)
+        self._outbound.wait(request_id, submission)
 
     def dry_run(self, submission: Submission) -> dict[str, Any]:
         """See `Trial.dry_run`."""

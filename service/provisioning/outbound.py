@@ -116,7 +116,9 @@ class Outbound:
         if submission.idempotency_key is not None:
             hashed = submission.body_hash or ""
             key = idempotency.Key(submission.principal, submission.idempotency_key)
-            idempotency.keep(tx, key, body_hash=hashed, request_id=request.id, now=now)
+            waits = any(one.blocking and one.state not in FINAL_STATES for one in stored)
+            until = now + self._context.blocking_timeout if waits else None
+            idempotency.keep(tx, key, body_hash=hashed, request_id=request.id, now=now, answering_until=until)
         return request
 
     def _sealed(self, change: Change, request_id: str) -> bytes | None:
@@ -124,11 +126,20 @@ class Outbound:
             return None
         return self._context.vault.seal(change.password, tasks.password_place(request_id))
 
-    def wait(self, request_id: str) -> None:
+    def wait(self, request_id: str, submission: Submission | None = None) -> None:
         """Deliver, or wait for, the request's Blocking deliveries: at most the blocking timeout.
 
-        Returns at once when too many threads wait already: a dead target must not starve the service.
+        Returns at once when too many threads wait already: a dead target must not starve the service. From then on the
+        Idempotency-Key of the submission that made it answers with the request.
         """
+        try:
+            self._wait(request_id)
+        finally:
+            if submission is not None and submission.idempotency_key is not None:
+                with self._context.database.transaction() as tx:
+                    idempotency.answered(tx, idempotency.Key(submission.principal, submission.idempotency_key))
+
+    def _wait(self, request_id: str) -> None:
         deadline = time.monotonic() + self._context.blocking_timeout.total_seconds()
         if not self._seats.acquire(blocking=False):
             log.warning("too many requests wait for Blocking deliveries", request=request_id)
@@ -168,6 +179,8 @@ def _already_accepted(tx: Transaction, submission: Submission, now: datetime) ->
     known = idempotency.find(tx, idempotency.Key(submission.principal, submission.idempotency_key), now)
     if known is not None and known.body_hash != (submission.body_hash or ""):
         raise RequestRefused(422, [("Idempotency-Key", "was used for another body before: take a new key")])
+    if known is not None and known.answering_until is not None and now < known.answering_until:
+        raise RequestRefused(409, [("Idempotency-Key", "the first request with it is still in progress: repeat later")])
     return known.request_id if known is not None else None
 
 

@@ -401,7 +401,10 @@ class LinkRow(Base):
 
 
 class IdempotencyRow(Base):
-    """That a caller named one request with an `Idempotency-Key`; the same key answers with the same request."""
+    """That a caller named one request with an `Idempotency-Key`; the same key answers with the same request.
+
+    `answering_until`: the call that made the request waits for its Blocking deliveries, at most until then.
+    """
 
     __tablename__ = "idempotency_keys"
     principal: Mapped[str] = mapped_column(primary_key=True)
@@ -409,6 +412,7 @@ class IdempotencyRow(Base):
     body_hash: Mapped[str]
     request_id: Mapped[str] = mapped_column(Identifier)
     created_at: Mapped[datetime] = mapped_column(index=True)
+    answering_until: Mapped[datetime | None]
 
 
 class PolicySourceRow(Base):

@@ -74,7 +74,7 @@ class RequestApi:
             if body.dry_run:
                 return Answer(self._services.outbound.dry_run(submission))
             request_id = self._services.outbound.accept(submission)
-        self._services.outbound.wait(request_id)
+        self._services.outbound.wait(request_id, submission)
         with self._services.database.read() as tx:
             view = ledger.request_view(tx, request_id)
         assert view is not None

@@ -29,8 +29,8 @@ class Outbound(Protocol):
         """Store the request with all that follows from it; answers its id."""
         ...
 
-    def wait(self, request_id: str) -> None:
-        """Wait for the request's Blocking deliveries, at most the blocking timeout."""
+    def wait(self, request_id: str, submission: Submission) -> None:
+        """Wait for the Blocking deliveries of a submission's request, at most the blocking timeout."""
         ...
 
     def dry_run(self, submission: Submission) -> Json:

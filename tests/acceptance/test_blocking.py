@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.flaky import flaky_target
-from tests.support.service import Api, eventually, request_body, row
+from tests.support.service import Api, assert_problem, eventually, request_body, row
 
 pytestmark = pytest.mark.xdist_group("acceptance-blocking")
 
@@ -55,6 +55,31 @@ def test_blocking_waits_for_the_outcome(providers, service, flaky):
     assert (reply.status_code, reply.json()["state"], delivery["state"]) == (200, "delivered", "delivered")
     assert delivery["provisionedIdentifier"]
     assert took >= 0.7
+
+
+def test_a_key_that_is_repeated_while_its_first_request_is_awaited_is_told_to_come_later(providers, service, flaky):
+    api, key = service.api, {"headers": {"Idempotency-Key": "impatient"}}
+    body = request_body(providers[0], "create", "impatient")
+    flaky.next("delay", method="POST", seconds=1.5)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(Api(service.base).call, "POST", "/provisioning-requests", body, **key)
+        eventually(lambda: "POST" in flaky.methods("impatient"), "the account is being made")
+        assert_problem(api.call("POST", "/provisioning-requests", body, **key), 409, "Idempotency-Key", "in progress")
+        other = request_body(providers[0], "create", "somebody-else")
+        assert_problem(api.call("POST", "/provisioning-requests", other, **key), 422, "Idempotency-Key")
+    again = api.call("POST", "/provisioning-requests", body, **key)
+    assert (again.status_code, again.json()["id"]) == (200, first.result().json()["id"])
+    assert flaky.methods("impatient").count("POST") == 1
+
+
+def test_a_key_answers_with_its_request_once_the_wait_for_it_is_over(providers, service, flaky):
+    key = {"headers": {"Idempotency-Key": "patient"}}
+    body = request_body(providers[0], "create", "patient")
+    flaky.next("hold", method="POST")
+    first = service.api.call("POST", "/provisioning-requests", body, **key)
+    again = service.api.call("POST", "/provisioning-requests", body, timeout=60, **key)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
 
 
 def test_without_blocking_the_answer_is_at_once_and_the_delivery_follows(providers, service, flaky):

@@ -83,10 +83,11 @@ def test_what_was_accepted_before_a_kill_is_delivered_once_after_the_restart(ser
 @pytest.mark.parametrize("provider", ["hr-portal", "in-background"])
 def test_a_kill_while_the_answer_is_awaited_makes_no_second_account(service, flaky, scim, provider):
     name = f"in-flight-{provider}"
+    body, key = request_body(provider, "create", name), {"headers": {"Idempotency-Key": name}}
     flaky.next("apply-and-hold", method="POST")
     with ThreadPoolExecutor(1) as pool:
         caller = Api(service.base)
-        sent = pool.submit(caller.call, "POST", "/provisioning-requests", request_body(provider, "create", name))
+        sent = pool.submit(caller.call, "POST", "/provisioning-requests", body, **key)
         assert flaky.waiting.acquire(timeout=10)  # the target has done it, and does not say so
         service.kill9()
         if provider == "hr-portal":
@@ -97,7 +98,9 @@ def test_a_kill_while_the_answer_is_awaited_makes_no_second_account(service, fla
         caller.session.close()
     [user] = users_named(scim, name)
     service.start()
+    again = service.api.post("/provisioning-requests", body, **key)  # the call that it would have to wait for is gone
     [request] = service.api.get(f"/provisioning-requests?entity={name}")["items"]
+    assert request["id"] == again["id"]
     delivered = only(service.api.settled(request["id"]))
     assert (delivered["state"], delivered["provisionedIdentifier"]) == ("delivered", user["id"])
     assert [one["id"] for one in users_named(scim, name)] == [user["id"]]
