@@ -62,6 +62,7 @@ def prepare(tx: Transaction, context: Context, lane_id: str, now: datetime, *, p
     delivery = leases.head(tx, lane_id)
     if delivery is None or delivery.state not in transitions.STARTABLE:
         return None
+    structlog.contextvars.bind_contextvars(request=delivery.request_id, delivery=delivery.id)
     if delivery.due_at is not None and delivery.due_at > now:
         return None
     return _Look(tx, context, delivery, now).look(probing=probing)

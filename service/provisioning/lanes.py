@@ -81,8 +81,10 @@ class Lanes:
     def drain(self, lease: Lease, stop: Callable[[], bool]) -> None:
         """Deliver what is due in the lane, in order, until nothing is or `stop` says so; then give it back."""
         returned = False
+        structlog.contextvars.bind_contextvars(lane=lease.lane_id)
         try:
             while not stop() and not returned:
+                structlog.contextvars.unbind_contextvars("request", "delivery")
                 head = self._courier.deliver_head(lease)
                 if head == "blocked":
                     break

@@ -60,7 +60,7 @@ def _ring(tx: Transaction, context: Context, last: DeliveryRow, request: Request
     fanout.enqueue(tx, context, request, group, one, position=0, now=request.created_at)
     transitions.settle(tx, request.id, request.created_at)
     announce(tx)
-    log.info("late members are told to their group", request=request.id, group=group.name)
+    log.info("late members are told to their group", told_by=request.id, group=group.name)
 
 
 def _request(

@@ -69,7 +69,7 @@ class Outbound:
             self._context.metrics.ended(target, state)
         for lane_id in lanes:
             self._runner.ring(lane_id)
-        log.info("accepted", request=request.id, operation=request.operation, entity=request.entity_id)
+        log.info("accepted", operation=request.operation, entity=request.entity_id)
         return request.id
 
     def change(self, tx: Transaction, submission: Submission, provider: ServiceProvider) -> tuple[Change, EntityRow]:
@@ -83,6 +83,7 @@ class Outbound:
         provider = service_provider(tx, submission)
         change, entity = self.change(tx, submission, provider)
         request_id = new_id()
+        structlog.contextvars.bind_contextvars(request=request_id)
         request = RequestRow(
             id=request_id,
             service_provider=provider.name,

@@ -81,6 +81,7 @@ class Runner:
 
     def _work(self) -> bool:
         """Drain one lane, if one is due. A fault here must not end the thread: the lane is tried again."""
+        structlog.contextvars.clear_contextvars()
         try:
             lease = self._lanes.lease_next()
             if lease is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, Response, g, request
 
 from service.web import problems
@@ -93,6 +94,11 @@ def _guard(app: Flask, services: Services, authenticator: Authenticator, open_to
     """What happens around every request, whether or not an endpoint answers it; all may call `open_to_all`."""
 
     @app.before_request
+    def begin_log() -> None:
+        """What this call works on is bound to its log lines; what the thread worked on before is not."""
+        structlog.contextvars.clear_contextvars()
+
+    @app.before_request
     def authenticate() -> None:
         if request.endpoint not in open_to_all and request.blueprint != CONSOLE:  # it has a guard of its own
             g.principal = authenticator.principal(request)
@@ -102,6 +108,10 @@ def _guard(app: Flask, services: Services, authenticator: Authenticator, open_to
         """Refused by the length that is announced; a body without one is read up to the limit only."""
         settings = services.settings
         request.max_content_length = settings.max_scim_body if request.path.startswith(SCIM) else settings.max_body
+
+    @app.teardown_request
+    def end_log(_error: BaseException | None) -> None:
+        structlog.contextvars.clear_contextvars()
 
     @app.after_request
     def add_headers(response: Response) -> Response:
