@@ -29,6 +29,7 @@ from service.store.database import Database, SchemaError
 from service.store.occupancy import Occupied
 from service.store.retention import Pruned
 from service.store.secrets import SecretKeyError
+from service.web.side_server import AddressTaken
 
 
 class PortTaken(Exception):
@@ -44,6 +45,7 @@ FAILURES = (
     RequestRefused,
     Occupied,
     PortTaken,
+    AddressTaken,
 )
 
 

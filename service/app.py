@@ -34,8 +34,9 @@ from service.store import configuration, idempotency, meta, users
 from service.store.database import Database
 from service.store.occupancy import Occupancy
 from service.store.secrets import SecretKeyError, Vault, decode_key, load_or_make_key
-from service.web.app import create_app
+from service.web.app import create_app, create_worker_app
 from service.web.services import Services
+from service.web.side_server import SideServer
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +163,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         lanes=lanes,
         runner=runner,
         desk=desk,
-        web=create_app(services),
+        web=create_app(services) if owner is None else create_worker_app(services),
         occupancy=occupancy(database),
         housekeeping=_housekeeping(settings, database, clock) if owner is None else None,
     )
@@ -227,16 +228,24 @@ def wsgi() -> Flask:
 
 
 def work(settings: Settings) -> None:
-    """Deliver, and serve nothing, until the process is told to end (SIGTERM or SIGINT). Raises what `assemble` does."""
+    """Deliver until the process is told to end (SIGTERM or SIGINT), and serve nothing but `SLUICE_WORKER_METRICS`.
+
+    Raises `AddressTaken`, and what `assemble` does.
+    """
     application = assemble(settings, owner=f"worker:{socket.gethostname()}:{os.getpid()}")
     ending = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ending.set())
+    side = SideServer(application.web, settings.worker_metrics) if settings.worker_metrics else None
     application.start()
+    if side is not None:
+        side.start()
     log.info("delivers", threads=settings.runners)
     ending.wait()
     log.info("ending: finishes what is being sent and hands back the rest")
     application.stop()
+    if side is not None:
+        side.stop()
 
 
 def _end_with_parent() -> None:

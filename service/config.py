@@ -52,6 +52,7 @@ class Settings:
     threads: int = 32
     runners: int = 8
     retention_days: int | None = None
+    worker_metrics: tuple[str, int] | None = None
 
     @property
     def url(self) -> str:
@@ -131,6 +132,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _address(text: str) -> tuple[str, int] | None:
+    if not text.strip():
+        return None
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host or (":" in host and not (host[0] == "[" and host[-1] == "]")):
+        raise ValueError(f"`{text}` is no address: use host and port, such as `127.0.0.1:9464` or `[::1]:9464`")
+    return host.strip("[]"), _port(port)
+
+
 def _seconds(text: str) -> timedelta:
     try:
         seconds = float(text.strip().removesuffix("s"))
@@ -177,6 +187,7 @@ READERS: dict[str, tuple[str, Any]] = {
     "SLUICE_MAX_BODY": ("max_body", _positive),
     "SLUICE_MAX_SCIM_BODY": ("max_scim_body", _positive),
     "SLUICE_RETENTION_DAYS": ("retention_days", lambda text: _positive(text) if text.strip() else None),
+    "SLUICE_WORKER_METRICS": ("worker_metrics", _address),
     "SLUICE_THREADS": ("threads", _positive),
     "SLUICE_RUNNERS": ("runners", lambda text: _positive(text) if text.strip() != "0" else 0),
 }

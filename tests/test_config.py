@@ -33,6 +33,19 @@ def test_allowing_private_targets_means_all_private_and_loopback_ranges():
     assert set(load({"SLUICE_ALLOW_PRIVATE_TARGETS": "on"}, NO_FILE).allow_targets) == set(PRIVATE)
 
 
+@pytest.mark.parametrize(
+    ("text", "address"), [("127.0.0.1:9464", ("127.0.0.1", 9464)), ("[::1]:9464", ("::1", 9464)), ("", None)]
+)
+def test_a_workers_metrics_have_an_address_of_their_own_or_none(text, address):
+    assert load({"SLUICE_WORKER_METRICS": text}, NO_FILE).worker_metrics == address
+
+
+@pytest.mark.parametrize("text", ["9464", ":9464", "localhost", "::1:9464", "localhost:http", "localhost:99999"])
+def test_what_is_no_address_is_told(text):
+    with pytest.raises(SettingsError, match="SLUICE_WORKER_METRICS: `"):
+        load({"SLUICE_WORKER_METRICS": text}, NO_FILE)
+
+
 def test_every_problem_is_told_at_once_and_names_its_setting():
     with pytest.raises(SettingsError) as caught:
         load({"SLUICE_PORT": "http", "SLUICE_TIME_ZONE": "Mars/Olympus", "SLUICE_COLOUR": "red"}, NO_FILE)

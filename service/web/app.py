@@ -62,12 +62,7 @@ class DocumentApi:
 
 def create_app(services: Services) -> Flask:
     """The WSGI application over these services. All addresses need credentials, but those marked as open to all."""
-    app = Flask("service.web", static_folder=None)
-    app.request_class = LimitedRequest
-    app.url_map.strict_slashes = True
-    app.url_map.merge_slashes = False
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    problems.register(app)
+    app = _bare()
     description = DocumentApi()
     groups = [
         ServiceProviderApi(services),
@@ -87,6 +82,24 @@ def create_app(services: Services) -> Flask:
     authenticator = Authenticator(services)
     app.register_blueprint(console(services, authenticator))
     _guard(app, services, authenticator, frozenset(one.name for one in operations if one.open_to_all))
+    return app
+
+
+def create_worker_app(services: Services) -> Flask:
+    """What a process that only delivers tells of itself: `/healthz`, `/readyz` and `/metrics`, guarded as elsewhere."""
+    app = _bare()
+    operations = register(app, [HealthApi(services), MetricsApi(services)])
+    _guard(app, services, Authenticator(services), frozenset(one.name for one in operations if one.open_to_all))
+    return app
+
+
+def _bare() -> Flask:
+    app = Flask("service.web", static_folder=None)
+    app.request_class = LimitedRequest
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    problems.register(app)
     return app
 
 

@@ -17,7 +17,7 @@ from service.store.models import LaneRow
 from tests.support import postgresql
 from tests.support.flaky import flaky_target
 from tests.support.scim_target import scim_target
-from tests.support.service import Service, Worker, eventually, row
+from tests.support.service import Api, Service, Worker, eventually, free_port, row
 
 pytestmark = pytest.mark.xdist_group("acceptance-worker")
 
@@ -96,6 +96,32 @@ def test_a_worker_that_is_told_to_end_finishes_what_it_sends_and_hands_the_rest_
             assert tx.scalars(select(LaneRow).where(LaneRow.lease_until.is_not(None))).all() == []
         worker.start()
         assert api.settled(rest["id"])["state"] == "delivered"
+
+
+def test_a_worker_tells_how_it_fares_at_an_address_of_its_own(service, settings, scim, tmp_path):
+    port = free_port()
+    worker = Worker(tmp_path, settings | {"SLUICE_POLICIES": "", "SLUICE_WORKER_METRICS": f"127.0.0.1:{port}"})
+    beside = Api(f"http://127.0.0.1:{port}")
+    with ExitStack() as stack:
+        worker.start()
+        stack.callback(worker.stop)
+        stack.callback(beside.session.close)
+        service.api.identity_provider("measured", "scim2", scim.properties)
+        service.api.service_provider("measuring", row("measured", blocking=False, rules=True))
+        sent = service.api.provision("measuring", "create", "counted")
+        assert service.api.settled(sent["id"])["state"] == "delivered"
+        counted = 'sluice_deliveries_total{state="delivered",target="measured"} 1.0'
+        eventually(lambda: counted in beside.call("GET", "/metrics").text, "the worker has counted it")
+        assert Api(beside.base, token=None).call("GET", "/metrics").status_code == 401
+        ready = Api(beside.base, token=None).call("GET", "/readyz")
+        assert (ready.status_code, ready.json()["status"], ready.json()["database"]) == (200, "ok", "ok")
+        for path in ("/", "/service-providers", "/sign-in"):
+            assert beside.call("GET", path).status_code == 404
+        other = Worker(tmp_path / "other", worker.settings)
+        other.folder.mkdir()
+        other.launch()
+        assert other.process.wait(60) == 1
+        assert f"sluice: cannot listen at 127.0.0.1:{port}" in other.log
 
 
 def test_on_sqlite_a_worker_says_why_it_cannot_help(tmp_path):
