@@ -112,12 +112,15 @@ def _key(settings: Settings) -> bytes:
 
 
 def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner: str | None = None) -> Application:
-    """Build the service from its settings. The first start makes the administrator and the resident provider.
+    """Build the service from its settings. The service's first start makes its administrator.
 
     `owner` names who holds leases, where that is not the service's own process.
     """
     database, vault = open_store(settings)
-    _first_start(database, settings, clock)
+    with database.transaction() as tx:
+        configuration.ensure_resident(tx, clock())
+    if owner is None:  # who tells nobody a password must not make one
+        _ensure_admin(database, settings, clock)
     policies = PolicyAdministration(
         folder=settings.policies,
         root_algorithm=settings.root_algorithm,
@@ -190,9 +193,8 @@ def check_free(settings: Settings) -> None:
         held.leave()
 
 
-def _first_start(database: Database, settings: Settings, clock: Callable[[], datetime]) -> None:
+def _ensure_admin(database: Database, settings: Settings, clock: Callable[[], datetime]) -> None:
     with database.transaction() as tx:
-        configuration.ensure_resident(tx, clock())
         password = users.ensure_admin(tx, settings, clock)
     if password is not None:
         # Shown this once, and to the terminal alone: it is no log line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import threading
@@ -122,6 +123,26 @@ def test_a_worker_tells_how_it_fares_at_an_address_of_its_own(service, settings,
         other.launch()
         assert other.process.wait(60) == 1
         assert f"sluice: cannot listen at 127.0.0.1:{port}" in other.log
+
+
+def test_only_the_service_makes_the_administrator_and_tells_the_password_however_early_a_worker_starts(tmp_path):
+    nobody = {"SLUICE_ADMIN_PASSWORD": ""}
+    with postgresql.server() as url, ExitStack() as stack:
+        with closing(Database(url)) as database:
+            database.migrate()
+        settings = {"SLUICE_DATABASE_URL": url, "SLUICE_SECRET_KEY": base64.b64encode(bytes(32)).decode()}
+        for name in ("worker", "web"):
+            (tmp_path / name).mkdir()
+        worker = Worker(tmp_path / "worker", settings | nobody | {"SLUICE_POLICIES": ""})
+        worker.start()
+        stack.callback(worker.stop)
+        service = Service(tmp_path / "web", settings | nobody | {"SLUICE_RUNNERS": "0"})
+        service.start()
+        stack.callback(service.stop)
+        assert "password" not in worker.log
+        [password] = re.findall(r"made the administrator `admin` with the password (\S+)", service.log)
+        as_admin = {"auth": ("admin", password)}
+        assert Api(service.base, token=None).call("GET", "/service-providers", **as_admin).status_code == 200
 
 
 def test_on_sqlite_a_worker_says_why_it_cannot_help(tmp_path):
