@@ -27,6 +27,9 @@ def prune(
     """
     total, before = Pruned(), now - older_than
     unit = database.rehearsal if dry_run else database.transaction
+    with unit() as tx:
+        # First: keys that go with their requests are not counted, and a dry run's requests do not go.
+        total.expired = retention.prune_expired(tx, now)
     place: str | None = ""
     while place is not None:
         with unit() as tx:
@@ -36,7 +39,6 @@ def prune(
             progress(total)
     with unit() as tx:
         total.snapshots = retention.prune_policies(tx, before)
-        total.expired = retention.prune_expired(tx, now)
     return total
 
 

@@ -100,9 +100,14 @@ def _in_doubt() -> ColumnElement[bool]:
 
 
 def prune_policies(tx: Transaction, before: datetime) -> int:
-    """Remove the snapshots that no decision refers to and that were out of force before then. Answers how many."""
+    """Remove the snapshots that no decision refers to and that were out of force before then. Answers how many.
+
+    Decisions that `prune_requests` removes count for nothing, also where it has not removed them yet: in a dry run.
+    """
     in_force = select(func.max(PublicationRow.sequence)).scalar_subquery()
-    referred = set(tx.scalars(select(DecisionRow.snapshot).where(DecisionRow.snapshot.is_not(None)).distinct()))
+    forgotten = select(DeliveryRow.id).where(DeliveryRow.request_id.in_(_prunable(before)))
+    remembered = (DecisionRow.snapshot.is_not(None), DecisionRow.delivery_id.not_in(forgotten))
+    referred = set(tx.scalars(select(DecisionRow.snapshot).where(*remembered).distinct()))
     rows = tx.execute(select(PublicationRow.sequence, PublicationRow.snapshot_hash, PublicationRow.published_at))
     published = list(rows)
     newest = tx.scalar(select(in_force))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.housekeeping import prune
-from service.store import journal, leases, publications, transitions
+from service.store import idempotency, journal, leases, publications, transitions
 from service.store.database import Database
 from service.store.models import (
     AttemptRow,
@@ -16,6 +16,7 @@ from service.store.models import (
     DeliveryRow,
     EntityRow,
     ExchangeRow,
+    IdempotencyRow,
     PolicySourceRow,
     PublicationRow,
     RequestRow,
@@ -133,6 +134,17 @@ def test_more_than_one_batch_goes_in_several_transactions_and_tells_its_progress
     assert (removed.requests, told) == (5, [2, 4, 5])
 
 
+def test_a_dry_run_counts_keys_as_they_go_on_their_own_or_with_their_request(database):
+    old, young = sent(database, "old", at=LONG_AGO), sent(database, "young", at=NOW - timedelta(days=2))
+    with database.transaction() as tx:
+        for request_id, at in ((old, LONG_AGO), (young, NOW - timedelta(days=2))):
+            key = idempotency.Key("me", request_id)
+            idempotency.keep(tx, key, body_hash="", request_id=request_id, now=at)
+    would = prune(database, older_than=MONTH, now=NOW, dry_run=True)
+    assert prune(database, older_than=MONTH, now=NOW) == would
+    assert count(database, IdempotencyRow) == [0]
+
+
 def test_policies_stay_while_a_decision_refers_to_them_or_they_are_in_force(database):
     def publish(name, at):
         files = [Source(f"{name}.xml", "root", name.encode())]
@@ -142,7 +154,10 @@ def test_policies_stay_while_a_decision_refers_to_them_or_they_are_in_force(data
     for day, name in enumerate(("forgotten", "referred", "in-force")):
         publish(name, LONG_AGO + timedelta(days=day))
     sent(database, "judged", at=NOW, snapshot="sha256:referred")
-    assert prune(database, older_than=MONTH, now=NOW).snapshots == 1
+    sent(database, "judged-long-ago", at=LONG_AGO, snapshot="sha256:forgotten")
+    would = prune(database, older_than=MONTH, now=NOW, dry_run=True)
+    removed = prune(database, older_than=MONTH, now=NOW)
+    assert (removed.snapshots, would) == (1, removed)
     with database.read() as tx:
         assert set(tx.scalars(select(SnapshotRow.hash))) == {"sha256:referred", "sha256:in-force"}
         assert set(tx.scalars(select(PublicationRow.snapshot_hash))) == {"sha256:referred", "sha256:in-force"}
