@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError
 from connectors.google_calls import directory, path, scope
@@ -34,6 +35,7 @@ class Google:
         The provisioned identifier is Google's id, which outlives renames. The delivered state is the user or group in
         Google's fields, without password and members.
         """
+        refuse_halves(task)
         ours = setup(settings)
         nonce = f"{task.random.getrandbits(128):032x}"
         talk = directory(ours, task.entity_type, task.remembered, task.now, nonce)

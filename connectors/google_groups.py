@@ -57,8 +57,10 @@ class GroupWork(Work):
     def is_ours(self, found: Mapping[str, Any]) -> bool:
         """Whether it is as an attempt of ours leaves it that got no answer: of our name, and still empty.
 
-        A group bears no mark: its external ids are not offered everywhere.
+        A group bears no mark: its external ids are not offered everywhere. Without such an attempt it is a stranger's.
         """
+        if not self.task.ambiguous:
+            return False
         same = all(found.get(key) == value for key, value in self.resource.items() if key != "email")
         return same and str(found.get("directMembersCount", "")) == "0"
 

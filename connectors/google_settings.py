@@ -127,7 +127,7 @@ _IN_ORDER = (
     Property(
         key="google_prov_enable_pwd_provisioning",
         display_name="Enable Password Provisioning",
-        description="Send passwords that requests carry; otherwise a new account gets the default or a random one",
+        description="Send given passwords and the default one; otherwise a new account gets a random one",
         type="boolean",
         default="true",
     ),

@@ -13,6 +13,7 @@ from connectors.errors import TargetRefused
 from connectors.google_calls import missing, path
 from connectors.google_payload import marks, user
 from connectors.google_work import Work
+from connectors.passwords import changed_password, initial_password
 from connectors.rest_calls import Talk
 
 _RANDOM_LENGTH = 40  # Google takes 8 to 100 characters
@@ -33,13 +34,14 @@ class UserWork(Work):
         return made
 
     def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The user with the given password, else the default one, else a random one: Google demands one."""
+        """The user with its initial password, else a random one: Google demands one."""
         names = self.resource.get("name", {})
         for part, words in (("givenName", "given name"), ("familyName", "family name")):
             if not names.get(part):
                 raise TargetRefused(f"the user has no {words}, which Google demands: set a default")
         setup = self.directory.setup
-        password = self._given or setup.default_password or random_password(self.task.random)
+        initial = initial_password(self.task, enabled=setup.passwords, default=setup.default_password)
+        password = initial or random_password(self.task.random)
         place = {"orgUnitPath": setup.org_unit} if setup.org_unit else {}
         return {**place, **self.resource, "password": password}, (password,)
 
@@ -83,7 +85,7 @@ class UserWork(Work):
 
     @property
     def _given(self) -> str:
-        return (self.task.password or "") if self.directory.setup.passwords else ""
+        return changed_password(self.task, enabled=self.directory.setup.passwords)
 
 
 def random_password(source: random.Random) -> str:

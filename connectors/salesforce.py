@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError
 from connectors.rest_calls import Talk
@@ -34,6 +35,7 @@ class Salesforce:
         The provisioned identifier is Salesforce's id. The delivered state is the user or group in Salesforce's fields,
         without password and members.
         """
+        refuse_halves(task)
         ours = setup(settings)
         talk = organization(ours, task.remembered, task.now, f"{task.random.getrandbits(128):032x}")
         if task.entity_type == "user":

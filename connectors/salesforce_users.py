@@ -15,6 +15,7 @@ from typing import Any
 
 from connectors.connector import Exchanges, Link, Outcome, Progress, Provisioned, Remember, Settings, Task
 from connectors.errors import Misconfigured, TargetConflict, TargetUnavailable
+from connectors.passwords import changed_password, initial_password
 from connectors.rest_calls import Answer, Talk, Vanished
 from connectors.salesforce_calls import Organization, has_code, missing, sobject, taken
 from connectors.salesforce_fields import Fields, fields
@@ -77,7 +78,7 @@ class UserWork:
 
     @property
     def _given(self) -> str:
-        return (self.task.password or "") if self.organization.setup.passwords else ""
+        return changed_password(self.task, enabled=self.organization.setup.passwords)
 
     def _done(self, outcome: Outcome, identifier: str, delivered: Mapping[str, Any]) -> Provisioned:
         return Provisioned(
@@ -109,8 +110,12 @@ class UserWork:
         if not identifier:
             raise TargetUnavailable("create the user: the target confirms it without an id", status=answer.status)
         yield Progress(identifier=identifier, delivered=wanted)
-        initial = self._given or self.organization.setup.default_password
-        yield from self._set_password(identifier, initial)
+        setup = self.organization.setup
+        initial = initial_password(self.task, enabled=setup.passwords, default=setup.default_password)
+        try:
+            yield from self._set_password(identifier, initial)
+        except Vanished as error:
+            raise TargetUnavailable("create the user: it was created and then was gone") from error
         return self._done(outcome, identifier, wanted)
 
     def _kept(self, body: Mapping[str, Any], found: Fields, *, creating: bool = True) -> dict[str, Any]:
@@ -163,11 +168,11 @@ class UserWork:
         return None
 
     def _is_ours(self, existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-        """By the mark; without a field for one, an account that has every value that we would give it."""
+        """By the mark; without a field for one, an unanswered attempt leaves every value as wanted."""
         mark = self.organization.setup.mark_field
         if mark:
             return str(existing.get(mark)) == str(wanted.get(mark))
-        return all(_equal(name, existing.get(name), value) for name, value in wanted.items())
+        return self.task.ambiguous and all(_equal(name, existing.get(name), value) for name, value in wanted.items())
 
     def _adopt(self, existing: Mapping[str, Any], wanted: dict[str, Any], found: Fields) -> Exchanges:
         """Link what exists and bring it to the wanted state. Raises TargetConflict when linking is forbidden."""
@@ -180,9 +185,9 @@ class UserWork:
         outcome: Outcome = "created" if ours and self.task.ambiguous else "linked"
         try:
             yield from self._write(identifier, existing, wanted, found)
+            yield from self._set_password(identifier, self._given)
         except Vanished as error:
             raise TargetUnavailable("link the user: it was found and then was gone") from error
-        yield from self._set_password(identifier, self._given)
         return self._done(outcome, identifier, wanted)
 
     # --- update -------------------------------------------------------------------------------------------------------
@@ -234,11 +239,13 @@ class UserWork:
         return self.task.link is not None and name in (self.task.link.delivered or {})
 
     def _set_password(self, identifier: str, password: str) -> Talk[bool]:
-        """Set a password, which has a resource of its own; nothing without one."""
-        if not password or not self.organization.setup.passwords:
+        """Set a password, which has a resource of its own; nothing without one. Raises Vanished."""
+        if not password:
             return False
         body, place = {"NewPassword": password}, sobject("User", identifier, "password")
         answer = yield from self.organization.call("POST", place, "set the password", body, (password,))
+        if missing(answer):
+            raise Vanished
         if has_code(answer, "INVALID_NEW_PASSWORD") and self.task.ambiguous:
             self.warnings.append("the password was refused as it is when it was set before, by an unanswered request")
         elif not answer.good:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import Exchanges, Finding, Probe, Property, Settings, Task
 from connectors.errors import ConnectorError, Misconfigured
 from connectors.metadata import metadata_problems
@@ -99,6 +100,7 @@ class Scim1:
 
         The delivered state is the resource in SCIM 1.1, without members and password.
         """
+        refuse_halves(task)
         for key, message in self.problems(settings):
             raise Misconfigured(f"{key}: {message}", setting=key)
         return (yield from Work(task, settings, _calls(settings, task.now)).run())

@@ -14,6 +14,7 @@ from typing import Any
 from connectors.connector import Exchanges, Link, Member, Outcome, Progress, Provisioned, Remember, Settings, Task
 from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from connectors.filters import resource_url
+from connectors.passwords import changed_password, initial_password
 from connectors.scim1_members import change_members, difference
 from connectors.scim1_payload import members_value, message, name_of, partial, wanted
 from connectors.scim_calls import Answer, Calls, Talk, Unsupported, Vanished
@@ -72,10 +73,11 @@ class Work:
         return self.task.membership.current if self.task.membership is not None else ()
 
     def _password(self, *, initial: bool) -> str:
-        """The password to send: the given one, for a new account else the default one; empty for none."""
-        if self.kind != "user" or not self.settings.flag("scim-enable-pwd-provisioning", default=True):
-            return ""
-        return self.task.password or (self.settings.get("scim-default-pwd") if initial else "")
+        """The password to send; empty for none."""
+        enabled = self.kind == "user" and self.settings.flag("scim-enable-pwd-provisioning", default=True)
+        if initial:
+            return initial_password(self.task, enabled=enabled, default=self.settings.get("scim-default-pwd"))
+        return changed_password(self.task, enabled=enabled)
 
     def _whole(self, *, initial: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body of POST and PUT, with password and members, and the secrets in it."""

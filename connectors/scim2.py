@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Probe, Settings, Task
 from connectors.errors import Misconfigured
 from connectors.metadata import metadata_problems
@@ -34,6 +35,7 @@ class Scim2:
 
     def provision(self, task: Task, settings: Settings) -> Exchanges:
         """Bring the target to the task's state; see `connectors.connector.Connector`."""
+        refuse_halves(task)
         kind = UserWork if task.entity_type == "user" else GroupWork
         access = admission(settings, task.remembered, task.now, nonce=f"{task.random.getrandbits(128):032x}")
         work = kind(task, settings, Calls(access=access, profile=_profile(settings), now=task.now))

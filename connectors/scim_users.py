@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.connector import Exchanges, Link, Provisioned
 from connectors.filters import resource_url
+from connectors.passwords import changed_password, initial_password
 from connectors.scim_calls import Talk
 from connectors.scim_changes import Operation, patch_message, pathless
 from connectors.scim_work import Work, Written
@@ -21,9 +22,9 @@ class UserWork(Work):
         return self.settings.flag("scim2-enable-pwd-provisioning", default=True)
 
     def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The image, with the given password, else the default one, else none."""
-        password = self.task.password or self.settings.get("scim2-default-pwd")
-        return self._body(password if self._passwords else "")
+        """The image, with its initial password where there is one."""
+        default = self.settings.get("scim2-default-pwd")
+        return self._body(initial_password(self.task, enabled=self._passwords, default=default))
 
     @property
     def expected_missing(self) -> bool:
@@ -79,7 +80,7 @@ class UserWork(Work):
         return self.patch(link, ({"op": "replace", "path": "password", "value": password},), (password,))
 
     def _given(self) -> str:
-        return (self.task.password or "") if self._passwords else ""
+        return changed_password(self.task, enabled=self._passwords)
 
     def _body(self, password: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         if not password:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError, Misconfigured
 from connectors.spml_attempt import Attempt
@@ -32,6 +33,7 @@ class Spml:
         state is `{"psoID": {"targetID", "containerID"}, "attributes": {name: [value]}, "active": boolean}`, without
         passwords and without a group's members.
         """
+        refuse_halves(task)
         _require_working(self.problems(settings))
         if task.entity_type == "group" and not settings.get("spml-group-oc"):
             raise Misconfigured("groups cannot be provisioned without a group object class", setting="spml-group-oc")

@@ -17,6 +17,7 @@ from lxml.etree import _Element as Element
 from connectors import spml_messages as messages
 from connectors.connector import Outcome, Progress, Provisioned, Task
 from connectors.errors import ConnectorError, Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
+from connectors.passwords import changed_password, initial_password
 from connectors.spml_answers import Answer, Pso
 from connectors.spml_attributes import ILLEGAL, Values, difference, observed, odd_names, without_empty
 from connectors.spml_messages import PASSWORD, SEARCH, SUSPEND, Changes, Identity
@@ -102,8 +103,8 @@ class Attempt:
         return self._provisioned(outcome, state)
 
     def _initial_credentials(self) -> tuple[str, ...]:
-        """The password with which an account starts: given, else the default one, else none."""
-        password = (self.task.password or self.setup.default_password) if self.setup.passwords else ""
+        """The password with which an account starts, where there is one."""
+        password = initial_password(self.task, enabled=self.setup.passwords, default=self.setup.default_password)
         if not password:
             return ()
         _require_legal_password(password)
@@ -300,8 +301,8 @@ class Attempt:
 
     def _change_password(self, state: State) -> Asking[bool]:
         """By the password capability; as the attribute `credentials` where the target does not have it."""
-        password = self.task.password
-        if not password or not self.setup.passwords:
+        password = changed_password(self.task, enabled=self.setup.passwords)
+        if not password:
             return False
         _require_legal_password(password)
         doing = "set the password"

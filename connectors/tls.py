@@ -61,6 +61,8 @@ def load_certificate(context: ssl.SSLContext, pem: str) -> None:
 
 def _trusting(ca: str | None, public: str | None, tls: Tls | None) -> ssl.SSLContext:
     if tls is not None and tls.authorities.strip():
+        if not tls.authorities.isascii():  # which `ssl` answers with a TypeError
+            raise ValueError("a certificate in PEM form holds ASCII characters only")
         return ssl.create_default_context(cadata=tls.authorities)
     context = ssl.create_default_context(cafile=ca)
     if ca is None and public is not None:

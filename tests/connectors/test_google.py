@@ -147,12 +147,17 @@ def test_the_identifier_is_committed_with_the_insert(target):
     [
         ("given-secret", {"default_pwd": "default-secret"}, "given-secret"),
         (None, {"default_pwd": "default-secret"}, "default-secret"),
-        ("given-secret", {"default_pwd": "default-secret", "enable_pwd_provisioning": "false"}, "default-secret"),
     ],
 )
 def test_a_new_account_has_the_given_password_else_the_default_one(target, given, properties, expected):
     provision(target, user_task(password=given), google_settings(**properties))
     assert list(target.passwords.values()) == [expected]
+
+
+def test_a_new_account_has_a_random_password_where_none_is_to_be_sent(target):
+    ours = google_settings(default_pwd="default-secret", enable_pwd_provisioning="false")
+    provision(target, user_task(password="given-secret"), ours)
+    assert len(only(target.passwords)) == 40
 
 
 def test_without_any_password_an_account_gets_one_that_nobody_knows(target):

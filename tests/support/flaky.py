@@ -126,6 +126,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment: two would wait for each other (Nagle and delayed ACK, 40 ms)
     flaky: FlakyTarget
 
     def handle_one_request(self) -> None:

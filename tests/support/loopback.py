@@ -18,6 +18,7 @@ def serving(target):
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one segment: two would wait for each other (Nagle and delayed ACK, 40 ms)
 
         def answer(self):
             body = self.rfile.read(int(self.headers.get("content-length", "0")))

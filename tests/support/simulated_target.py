@@ -81,19 +81,31 @@ class SimulatedTarget:
         except Refusal as refusal:
             return refusal.reply
 
+    answer = __call__
+
     # -- for tests ----------------------------------------------------------------------------------------------------
 
     @property
     def properties(self) -> dict[str, str]:
+        return self.properties_at(BASE)
+
+    def properties_at(self, base: str) -> dict[str, str]:
         return {
             "scim2-access-token": "token-of-the-simulation",
-            "scim2-user-ep": f"{BASE}/Users",
-            "scim2-group-ep": f"{BASE}/Groups",
+            "scim2-user-ep": f"{base}/Users",
+            "scim2-group-ep": f"{base}/Groups",
         }
 
     @property
     def calls(self) -> list[str]:
         return [f"{one.method} {one.url.removeprefix(BASE)}" for one in self.requests]
+
+    def give(self, kind: str, resource: dict[str, Any]) -> str:
+        """A resource that somebody else has made; answers its id."""
+        self.counter += 1
+        identifier = str(1000 + self.counter)
+        self._store(kind, identifier, dict(resource))
+        return identifier
 
     def of_kind(self, schema: str) -> list[dict[str, Any]]:
         return [one for one in self.stored.values() if one["schemas"][0] == schema]
