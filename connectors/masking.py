@@ -181,5 +181,6 @@ def _mask_escaped(text: str, known: tuple[str, ...]) -> str:
 
 
 def _read_json_escapes(text: str) -> str:
-    units = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), text).replace("\\/", "/")
+    # In one pass: a backslash that was written as an escape begins no other escape.
+    units = re.sub(r"\\(?:u([0-9A-Fa-f]{4})|/)", lambda match: chr(int(match[1], 16)) if match[1] else "/", text)
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of units become one letter
