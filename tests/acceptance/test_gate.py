@@ -240,6 +240,15 @@ def test_what_was_permitted_at_acceptance_is_refused_when_the_policy_denies_befo
     (service.policies / "veto.xml").unlink()
     eventually(lambda: "veto" not in [one["id"] for one in service.api.get("/policies")["items"]], "the veto is gone")
     assert refused["decision"]["policies"] == ["veto"]
+    acceptance, attempt = refused["decisions"]
+    assert [acceptance[key] for key in ("stage", "attempt", "decision", "gate")] == ["acceptance", 0, "Permit", "open"]
+    assert [attempt[key] for key in ("stage", "attempt", "decision", "gate")] == ["attempt", 1, "Deny", "refused"]
+    assert acceptance["snapshot"] != attempt["snapshot"]
+    assert acceptance["decidedAt"] < attempt["decidedAt"]
+    for decision in (acceptance, attempt):  # each with what it was made from
+        assert etree.fromstring(decision["request"].encode()).tag.endswith("}Request")
+        assert ">late<" in decision["request"]
+    assert (refused["uncertain"], refused["attempts"], refused["attemptHistory"]) == (False, 0, [])
     assert mentions(scim, "late") == []
 
 

@@ -40,6 +40,23 @@ def users_named(scim, name):
     return [user["id"] for user in scim.users if user["userName"] == name]
 
 
+def test_a_create_that_is_refused_after_nobody_heard_of_it_is_refused_and_uncertain(service, api, flaky, scim):
+    flaky.next("apply-and-drop", method="POST")
+    [delivery] = api.provision("hr-portal", "create", "uncertain")["deliveries"]
+    api.delivery_in("retrying", delivery["id"])
+    service.use_policies(everybody=policy("everybody"), veto=policy("veto", "Deny"))
+    assert api.call("POST", f"/deliveries/{delivery['id']}/retry").ok
+    refused = api.delivery_in("refused", delivery["id"])
+    service.use_policies(everybody=policy("everybody"))
+    assert refused["uncertain"] is True
+    assert [one["decision"] for one in refused["decisions"]] == ["Permit", "Permit", "Deny"]
+    [attempt] = refused["attemptHistory"]
+    assert [one["response"] for one in attempt["exchanges"] if not one["safe"]] == [None]
+    assert len(users_named(scim, "uncertain")) == 1  # what the target did stays, until somebody is permitted to look
+    removed = settled(api, "delete", "uncertain")
+    assert (removed["state"], removed["uncertain"], users_named(scim, "uncertain")) == ("delivered", False, [])
+
+
 def settled(api, operation, name, **more):
     [delivery] = api.provisioned("hr-portal", operation, name, **more)["deliveries"]
     return delivery

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 import requests
 
 from tests.support.flaky import flaky_target
-from tests.support.service import row
+from tests.support.service import eventually, row
 
 pytestmark = pytest.mark.xdist_group("acceptance-removals")
 
@@ -112,6 +114,38 @@ def test_an_account_that_was_there_before_a_create_that_nobody_heard_of_is_kept_
         api.provisioned("deaf", "create", "made-unheard")
         assert only(api.provision("deaf", "delete", "made-unheard"))["outcome"] == "deleted"
     assert {"here-all-along", "made-unheard"} & names_at(scim) == {"here-all-along"}
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["found", "made"])
+def test_settings_that_no_longer_work_end_a_removal_on_record(service, scim, target, found):
+    provider, name = target(deleteLinkedAccounts=False), f"stays-{found}".lower()
+    if found:
+        add_at_target(scim, name)
+    service.api.provisioned(provider, "create", name)
+    service.stop()
+    with closing(sqlite3.connect(service.data / "sluice.db")) as database, database:
+        # What another version may have left: the API takes no such profile.
+        database.execute("UPDATE connectors SET profile = 'discontinued'")
+    service.start()
+    failed = service.api.delivery(only(service.api.provisioned(provider, "delete", name))["id"])
+    assert (failed["state"], failed["error"]["kind"]) == ("failed", "misconfigured")
+    assert "`discontinued`" in failed["reason"]
+    assert failed["finalAt"]
+    assert failed["provisionedIdentifier"]
+    assert name in names_at(scim)
+    service.api.patch(f"/identity-providers/{provider}", {"connectors": [connector(scim)]})
+    service.api.post(f"/deliveries/{failed['id']}/retry")
+    ended = eventually(lambda: ends_again(service.api, failed), "it is tried with settings that work")
+    assert (ended["state"], name in names_at(scim)) == (("refused", True) if found else ("delivered", False))
+
+
+def connector(scim):
+    return {"type": "scim2", "properties": scim.properties}
+
+
+def ends_again(api, before):
+    delivery = api.delivery(before["id"])
+    return delivery if delivery["finalAt"] not in (None, before["finalAt"]) else None
 
 
 def test_an_account_that_sluice_found_is_deleted_where_the_identity_provider_says_so(api, scim, target):
