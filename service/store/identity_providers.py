@@ -23,7 +23,7 @@ from service.providers import (
     OnConflict,
     RoleMapping,
 )
-from service.store import targets
+from service.store import pauses, targets
 from service.store.configuration_errors import InUse, Invalid, NameTaken, Problem, UnknownProvider, flush, locked
 from service.store.database import Transaction
 from service.store.entities import key
@@ -124,6 +124,7 @@ def set_paused(tx: Transaction, name: str, *, paused: bool, now: datetime) -> Id
         row.paused, row.updated_at = paused, now
         row.version += 1
         tx.flush()
+        pauses.note(tx, row, now)
     return _identity_provider(row)
 
 
@@ -191,6 +192,7 @@ def _write_identity_provider(
             changed.append(connector.id)
     tx.add(row)
     flush(tx, NameTaken(KIND, provider.name))
+    pauses.note(tx, row, now)
     # a token or a discovery that was remembered belongs to the settings it was got with
     tx.execute(delete(RememberedRow).where(RememberedRow.connector_id.in_(changed)))
 

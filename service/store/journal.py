@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
+from service.store import pauses
 from service.store.database import Transaction
 from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, RememberedRow
 from service.store.secrets import Vault
@@ -168,7 +169,7 @@ def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) 
 
 
 def tried_since(tx: Transaction, delivery: DeliveryRow, now: datetime) -> datetime:
-    """When a delivery was first tried, as a revived one since then; now, when it was not.
+    """When a delivery was first tried, as a revived one since then; now, when it was not. Pauses since move it on.
 
     Its patience counts from there: none of it goes while its target is paused, or while those before it are tried.
     """
@@ -180,7 +181,8 @@ def tried_since(tx: Transaction, delivery: DeliveryRow, now: datetime) -> dateti
         DecisionRow.stage == "attempt",
         DecisionRow.decided_at >= delivery.created_at,
     )
-    return min((first for first in (tx.scalar(attempts), tx.scalar(decisions)) if first is not None), default=now)
+    first = min((one for one in (tx.scalar(attempts), tx.scalar(decisions)) if one is not None), default=now)
+    return first + pauses.length_since(tx, delivery.connector_id, first, now)
 
 
 def decisions_of_delivery(tx: Transaction, delivery_id: str) -> int:

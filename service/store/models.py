@@ -114,6 +114,17 @@ class ConnectorSecretRow(Base):
     sealed: Mapped[bytes]
 
 
+class PauseRow(Base):
+    """A time in which somebody kept a connector from being used: paused or disabled; without `ended_at` it goes on."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (Index("ix_pauses_connector", "connector_id", "ended_at"),)
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True, default=new_id)
+    connector_id: Mapped[str] = mapped_column(Identifier, ForeignKey("connectors.id", ondelete="CASCADE"))
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
 class RememberedRow(Base):
     """A fact that a connector wants to know again: a token, what discovery said. Sealed, with an end."""
 
