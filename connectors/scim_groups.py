@@ -7,11 +7,15 @@ from functools import partial
 from typing import Any
 
 from connectors.connector import Exchanges, Link, Member
+from connectors.errors import TargetRefused
 from connectors.filters import resource_url
 from connectors.scim_calls import Talk
-from connectors.scim_members import Change, change_members, differences
+from connectors.scim_members import NOT_ACCEPTED, Change, change_members, differences
 from connectors.scim_payload import member_values
 from connectors.scim_work import Work, Written
+
+# One request for each: beyond so many, a refused group is left to people.
+_MOST_ASKED = 200
 
 
 class GroupWork(Work):
@@ -66,8 +70,37 @@ class GroupWork(Work):
         return (yield from self.erase(identifier))
 
     def _put(self, link: Link) -> Talk[Written]:
+        """PUT with all members. One that is gone from the target must not cost the others their membership."""
+        try:
+            return (yield from self._put_members(link, self._members))
+        except TargetRefused as error:
+            if error.status not in NOT_ACCEPTED:
+                raise
+            gone = yield from self._gone()
+            if not gone:
+                raise
+            refused = error
+        yield from self._put_members(link, [member for member in self._members if member not in gone])
+        names = ", ".join(f"`{member.name}`" for member in gone)
+        message = f"change the members: the target has no account of {names}"
+        raise TargetRefused(message, status=refused.status, detail=refused.detail)
+
+    def _put_members(self, link: Link, members: Iterable[Member]) -> Talk[Written]:
         # RFC 7644 section 3.5.1: an attribute that a PUT leaves out may be cleared, so the members are always in it.
-        return self.put(link, self.resource | {"members": self._values(self._members)})
+        return self.put(link, self.resource | {"members": self._values(members)})
+
+    def _gone(self) -> Talk[list[Member]]:
+        """The members that the target does not have, of those that may be new to the group; none where too many are."""
+        membership = self.task.membership
+        added = membership.added if membership is not None else None
+        asked = added or self._members
+        gone: list[Member] = []
+        for member in asked if len(asked) <= _MOST_ASKED else ():
+            endpoint = self.settings.get("scim2-user-ep" if member.type == "user" else "scim2-group-ep")
+            url = resource_url(endpoint, member.identifier)
+            if (yield from self.calls.get(url, f"read the member `{member.name}`")).missing:
+                gone.append(member)
+        return gone
 
     def _put_as_read(self, link: Link) -> Talk[Written]:
         """PUT with the members that the group has: they are not ours to say."""

@@ -19,7 +19,7 @@ from connectors.scim_changes import Operation, patch_message
 from connectors.scim_payload import member_values
 
 # RFC 7644 section 3.12: what a target says of a member it does not know, or does not have.
-_NOT_ACCEPTED = frozenset({400, 404, 409, 422})
+NOT_ACCEPTED = frozenset({400, 404, 409, 422})
 # So many refused alone and none accepted: it is not the members that the target dislikes.
 _HOPELESS = 5
 
@@ -117,7 +117,7 @@ class _Sending:
         if answer.good:
             self.accepted += len(batch)
             return
-        if answer.status not in _NOT_ACCEPTED:
+        if answer.status not in NOT_ACCEPTED:
             answer.expect()
         if answer.status == 404:
             yield from self._expect_group()

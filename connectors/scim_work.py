@@ -119,10 +119,14 @@ class Work(ABC):
 
     def create(self, outcome: Outcome = "created") -> Exchanges:
         """POST; what exists already is linked. After an ambiguous attempt, look before posting."""
-        if self.task.ambiguous:
+        if self.task.ambiguous or self.expected_missing:
             found = yield from self.find()
             if found is not None:
                 return (yield from self.adopt(found))
+        if self.expected_missing:
+            # Made now, it could never be found again: neither after a lost answer nor to be enabled.
+            warning = f"the target hides disabled users: `{self.name}` is made when it is enabled"
+            return Provisioned(outcome="unchanged", active=False, warnings=(warning,))
         body, secrets = self.new_resource()
         answer = yield from self.calls.post(self.endpoint, body, f"create the {self.kind}", secrets)
         if answer.taken:

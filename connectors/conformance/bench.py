@@ -129,7 +129,7 @@ class Bench:
 
     def user(self, name: str = "alice", /, **attributes: Any) -> Entity:
         """A user of ours, not provisioned yet."""
-        return Entity("user", f"entity-{name}", name, person(name, **attributes))
+        return Entity("user", f"entity-{name}", name, {**person(name, **attributes), **self.subject.attributes})
 
     def group(self, name: str = "engineers", *members: Entity) -> Entity:
         """A group of ours, not provisioned yet."""

@@ -75,7 +75,6 @@ class GroupChecks:
         bench.deliver(group, "delete")
         assert bench.target.users() == before
 
-    @needs("groups")
     def test_deleting_a_group_that_was_never_made_sends_nothing(self, bench: Bench) -> None:
         attempt = bench.attempt(bench.group(), "delete")
         assert attempt.result is not None

@@ -95,12 +95,14 @@ class Subject(ABC):
 
     `cannot` has what it cannot do, with the reason: an ability of `ABILITIES`, or a check's name without `test_`.
     `default_password` and `password_switch` are the keys of these two settings, None where there are none; `nesting`
-    the key of the one that says what becomes of nested groups. `profile` is the target profile to set.
+    the key of the one that says what becomes of nested groups. `profile` is the target profile to set,
+    `attributes` are what every user must have there beside the usual ones.
     """
 
     connector: Connector
     cannot: Mapping[str, str] = {}
     profile: str = "generic"
+    attributes: Mapping[str, Any] = {}
     default_password: ClassVar[str | None] = None
     password_switch: ClassVar[str | None] = None
     nesting: ClassVar[str | None] = None

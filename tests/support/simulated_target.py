@@ -54,6 +54,12 @@ class Quirks:
     etags: bool = True
     integer_ids: bool = False
     location_only: bool = False
+    pathless: bool = True  # PATCH takes an object of attributes without a path
+    known_members: bool = False  # only what is there may be a member
+    member_display: bool = False
+    user_deletion: bool = True
+    configuration: str = ""  # where it tells what it can do; blank: nowhere
+    denies: tuple[str, ...] = ()  # what it says it cannot do, and can
 
 
 class Refusal(Exception):
@@ -133,6 +139,8 @@ class SimulatedTarget:
             raise Refusal(413, "too large")
         parts = urlsplit(request.url)
         segments = [unquote(one) for one in parts.path.removeprefix("/scim/").split("/")]
+        if self.quirks.configuration and segments == [self.quirks.configuration]:
+            return self._configuration()
         if segments[0] not in {"Users", "Groups"}:
             raise Refusal(404, "no such endpoint")
         kind = CORE_USER if segments[0] == "Users" else CORE_GROUP
@@ -145,6 +153,14 @@ class SimulatedTarget:
             return self._create(kind, body) if request.method == "POST" else self._list(kind, parse_qs(parts.query))
         return self._one(kind, segments[1], request.method, body, headers.get("if-match"))
 
+    def _configuration(self) -> Reply:
+        """RFC 7643 section 5."""
+        can = {"patch": "PATCH" in self.quirks.methods, "filter": True, "etag": self.quirks.etags}
+        can |= dict.fromkeys(("bulk", "sort", "changePassword"), False) | dict.fromkeys(self.quirks.denies, False)
+        schema = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+        said = {name: {"supported": str(able) if self.quirks.boolean_words else able} for name, able in can.items()}
+        return reply(200, {"schemas": [schema], **said})
+
     def _one(self, kind: str, identifier: str, method: str, body: Any, version: str | None) -> Reply:
         found = self.stored.get(identifier)
         if found is None or found["schemas"][0] != kind or self._hidden(found):
@@ -154,6 +170,8 @@ class SimulatedTarget:
         if method == "GET":
             return self._shown(found, 200)
         if method == "DELETE":
+            if kind == CORE_USER and not self.quirks.user_deletion:
+                raise Refusal(405, "users are not deleted here")
             del self.stored[identifier]
             return reply(204)
         changed = self._checked(kind, body) if method == "PUT" else self._patched(kind, found, body)
@@ -220,6 +238,8 @@ class SimulatedTarget:
             shown.pop("externalId", None)
         if not self.quirks.etags:
             shown.pop("meta", None)
+        if self.quirks.boolean_words and "active" in shown:
+            shown["active"] = str(shown["active"])
         return reply(status, shown, **({"etag": resource["meta"]["version"]} if self.quirks.etags else {}))
 
     def _store(self, kind: str, identifier: str, resource: dict[str, Any]) -> None:
@@ -248,6 +268,7 @@ class SimulatedTarget:
             self.quirks.group_members, 100 if not self.quirks.whole_members else 10**9
         ):
             raise Refusal(413, "too many members")
+        self._check_members(resource.get("members", []))
         del resource["schemas"]
         return resource
 
@@ -267,6 +288,13 @@ class SimulatedTarget:
                 raise Refusal(400, f"{name} has one value", "invalidValue")
         if not isinstance(resource.get("active", True), bool):
             raise Refusal(400, "active is a boolean", "invalidValue")
+
+    def _check_members(self, members: Any) -> None:
+        for one in members:
+            if self.quirks.known_members and one["value"] not in self.stored:
+                raise Refusal(400, f"no member {one['value']}", "invalidValue")
+            if self.quirks.member_display and not one.get("display"):
+                raise Refusal(422, "members have a display", "invalidValue")
 
     def _same_name(self, kind: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
         name = "userName" if kind == CORE_USER else "displayName"
@@ -339,7 +367,7 @@ class SimulatedTarget:
         )
 
     def _apply_pathless(self, kind: str, identifier: str, resource: dict[str, Any], op: str, value: Any) -> None:
-        if op == "remove" or not isinstance(value, dict):
+        if op == "remove" or not isinstance(value, dict) or not self.quirks.pathless:
             raise Refusal(400, "without a path an object is needed", "noTarget")
         for name, item in value.items():
             if name == "members" and kind == CORE_GROUP:
@@ -389,6 +417,7 @@ class SimulatedTarget:
         self._change_members(resource, "replace" if op == "remove" else op, value)
 
     def _change_members(self, resource: dict[str, Any], op: str, value: Any) -> None:
+        self._check_members(value)
         if op == "add":
             resource["members"] = [*resource.get("members", []), *value]
         elif not self.quirks.whole_members:
@@ -418,13 +447,23 @@ PLAYED: dict[str, Quirks] = {
         unknown=("roles", "photos", "ims", "entitlements", "x509Certificates", "emails.display"),
         single=("emails", "phoneNumbers", "addresses"),
         agent=True,
+        pathless=False,
+        configuration="ServiceProviderConfig",
     ),
     "github-emu": Quirks(agent=True, required=("userName", "displayName")),
-    "slack": Quirks(),
+    "slack": Quirks(configuration="ServiceProviderConfig", denies=("filter",), user_deletion=False),
     "atlassian": Quirks(inactive="hidden"),
-    "salesforce": Quirks(members_as="object", empty_bodies=True),
+    "salesforce": Quirks(
+        members_as="object",
+        empty_bodies=True,
+        required=("userName", "entitlements"),
+        user_deletion=False,
+        configuration="ServiceProviderConfigs",
+    ),
     "databricks": Quirks(),
-    "gitlab": Quirks(methods=("GET", "POST", "PATCH", "DELETE"), filters=("id",), external_id_is_id=True),
+    "gitlab": Quirks(
+        methods=("GET", "POST", "PATCH", "DELETE"), filters=("id",), external_id_is_id=True, group_methods=()
+    ),
     "zoom": Quirks(patch_only=("active",), body=100_000, agent=True),
     "snowflake": Quirks(),
     "google-cloud-identity": Quirks(
@@ -436,7 +475,7 @@ PLAYED: dict[str, Quirks] = {
     "vcenter": Quirks(
         methods=("GET", "POST", "PUT", "DELETE"), group_methods=("GET", "POST", "PUT", "DELETE"), empty_bodies=True
     ),
-    "entra-style": Quirks(capitals=True, boolean_words=True),
+    "entra-style": Quirks(capitals=True, boolean_words=True, configuration="ServiceProviderConfig"),
 }
 
 #: Quirks that the generic profile must bear: what is not known of a target beforehand.
@@ -452,4 +491,5 @@ UNANNOUNCED: dict[str, Quirks] = {
     "integer ids": Quirks(integer_ids=True),
     "only a relative Location": Quirks(location_only=True),
     "no versions": Quirks(etags=False),
+    "members need a display": Quirks(member_display=True),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from connectors.conformance import Account, Group, Subject, Target
@@ -44,13 +44,14 @@ def scim_fields(resource: Mapping[str, Any]) -> dict[str, str]:
 class Simulated(Target):
     server: SimulatedTarget
     base: str
+    overrides: str = ""
 
     def properties(self):
-        return self.server.properties_at(f"{self.base}/scim")
+        return self.server.properties_at(f"{self.base}/scim") | {"scim2-profile-overrides": self.overrides}
 
     def users(self):
         return {
-            self.known_as(key): Account(
+            key: Account(
                 name=one["userName"],
                 active=one.get("active", True),
                 fields=scim_fields(one),
@@ -66,9 +67,6 @@ class Simulated(Target):
             for key, one in self.server.stored.items()
             if one["schemas"][0] == CORE_GROUP
         }
-
-    def known_as(self, key):
-        return key
 
     def add_user(self, name):
         given = {"userName": name, "active": True}
@@ -91,16 +89,28 @@ class Scim2Subject(Subject):
     default_password = "scim2-default-pwd"
     password_switch = "scim2-enable-pwd-provisioning"
 
-    def __init__(self, profile: str = "generic", quirks: Quirks | None = None, cannot: Mapping[str, str] | None = None):
+    def __init__(self, profile: str = "generic", quirks: Quirks | None = None, overrides: str = ""):
         self.profile = profile
-        self.quirks = quirks or PLAYED[profile]
-        self.cannot = cannot or {}
+        self.quirks = replace(quirks or PLAYED[profile], known_members=True)
+        self.cannot = PROFILE_LIMITS.get(profile, {})
+        self.attributes = {"entitlements": [{"value": "00e000000000001"}]} if profile == "salesforce" else {}
+        self.overrides = overrides
 
     @contextmanager
     def start(self) -> Iterator[Target]:
         server = SimulatedTarget(self.quirks)
         with serving(server) as base:
-            yield Simulated(server, base)
+            yield Simulated(server, base, self.overrides)
+
+
+#: What cannot be done at the targets that have a profile.
+PROFILE_LIMITS = {
+    "aws-identity-center": {"reading members": "it tells nobody who is in a group"},
+    "gitlab": {
+        "groups": "it has users only",
+        "linking": "it is searched by the id alone, which is our externalId: nobody else's account is found",
+    },
+}
 
 
 # --- SCIM 1.1 ---------------------------------------------------------------------------------------------------------
