@@ -28,8 +28,8 @@ def ring(tx: Transaction, context: Context, member: DeliveryRow, now: datetime) 
 
 
 def ring_group(tx: Transaction, context: Context, group: DeliveryRow, omitted: Sequence[str], now: datetime) -> None:
-    """A group was delivered without members; those that have got an account while it was being sent are late, too."""
-    late = [one for one in omitted if links.find(tx, one, group.connector_id) is not None]
+    """A group was delivered without members; who gets an account while it was being sent, or at this moment, is late."""
+    late = links.late(tx, omitted, group.connector_id)
     if late:
         entity = entities.any_by_id(tx, group.entity_id)
         _ring(tx, context, group, _request(entity, group, late, now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from service.store.database import Transaction
-from service.store.models import DeliveryRow, EntityRow, LinkRow, MembershipRow
+from service.store.models import DeliveryRow, EntityRow, LaneRow, LinkRow, MembershipRow
 
 
 class LinkTaken(Exception):
@@ -157,6 +157,36 @@ def groups_without(tx: Transaction, member_id: str, connector_id: str) -> list[t
     without = [group for group, omitted in tx.execute(query) if member_id in omitted]
     found = [(group, _last_delivery(tx, group.id, connector_id)) for group in without]
     return [(group, last) for group, last in found if last is not None and last.state not in {"pending", "retrying"}]
+
+
+def late(tx: Transaction, omitted: Sequence[str], connector_id: str) -> list[str]:
+    """Those of a group's omitted members that have an account there by now, or may be getting it at this very moment.
+
+    Whoever stores an account holds the lane of its bearer. So the lanes that nobody holds are held here until the
+    commit: who gets hold of one then sees what the group was delivered without (`groups_without`). Where somebody holds
+    one already, the account that is being stored cannot be seen before that commit; to wait for it would be a deadlock
+    when it waits for the group's lane.
+    """
+    found: set[str] = set()
+    for start in range(0, len(omitted), 500):
+        part = omitted[start : start + 500]
+        found |= _being_written(tx, part, connector_id)
+        linked = select(LinkRow.entity_id).where(LinkRow.connector_id == connector_id, LinkRow.entity_id.in_(part))
+        found |= set(tx.scalars(linked))
+    return [one for one in omitted if one in found]
+
+
+def _being_written(tx: Transaction, entity_ids: Sequence[str], connector_id: str) -> set[str]:
+    """The entities whose lane somebody else holds; the other ones' lanes are held from now on."""
+    query = (
+        select(LaneRow.id, EntityRow.id)
+        .join(EntityRow, EntityRow.lane_key == LaneRow.lane_key)
+        .where(LaneRow.connector_id == connector_id, EntityRow.id.in_(entity_ids))
+    )
+    lanes = {lane: entity for lane, entity in tx.execute(query)}  # noqa: C416 - rows are no pairs to mypy
+    free = select(LaneRow.id).where(LaneRow.id.in_(lanes)).with_for_update(read=True, skip_locked=True)
+    held = set(tx.scalars(free))
+    return {entity for lane, entity in lanes.items() if lane not in held}
 
 
 def groups_with_account_of(tx: Transaction, leaver_id: str, connector_id: str) -> list[tuple[EntityRow, DeliveryRow]]:
