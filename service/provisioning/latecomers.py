@@ -28,7 +28,7 @@ def ring(tx: Transaction, context: Context, member: DeliveryRow, now: datetime) 
 
 
 def ring_group(tx: Transaction, context: Context, group: DeliveryRow, omitted: Sequence[str], now: datetime) -> None:
-    """A group was delivered without members; who gets an account while it was being sent, or at this moment, is late."""
+    """A group was delivered without members; who has got an account meanwhile, or gets one just now, is late."""
     late = links.late(tx, omitted, group.connector_id)
     if late:
         entity = entities.any_by_id(tx, group.entity_id)
