@@ -53,7 +53,7 @@ class UserChecks:
 
     def test_a_modify_brings_what_has_changed(self, bench: Bench) -> None:
         alice = bench.settled("alice")
-        alice.attributes |= {"name": {"givenName": "Alice", "familyName": "Hargreaves"}, "title": "Queen"}
+        alice.attributes |= {"name": {"givenName": "Alice", "familyName": "Hargreaves"}, "displayName": "Al"}
         assert bench.deliver(alice, "modify").outcome == "updated"
         expect_as_wanted(bench, alice)
 

@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
+from tests.plugin_example.tests.grafana import PASSWORD, GrafanaTarget, serving
 from tests.support.distributions import EXAMPLE, install, write_metadata
-from tests.support.grafana_target import PASSWORD, GrafanaTarget
-from tests.support.loopback import serving
 from tests.support.service import row, running_service
 
 pytestmark = pytest.mark.xdist_group("acceptance-plugins")

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.characters import refuse_halves
 from connectors.connector import Exchanges, Finding, Probe, Property, Settings, Task
+from connectors.errors import Misconfigured
+from connectors.metadata import metadata_problems
 from sluice_grafana.calls import Calls
 from sluice_grafana.teams import provision_team
 from sluice_grafana.users import provision_user
@@ -45,9 +48,12 @@ class Grafana:
 
     def provision(self, task: Task, settings: Settings) -> Exchanges:
         """Bring Grafana to the task's state. Raises `connectors.errors.ConnectorError`."""
+        for key, message in [*metadata_problems(self.properties, settings), *self.problems(settings)]:
+            raise Misconfigured(f"{key}: {message}", setting=key)
+        refuse_halves(task)
         calls = Calls(settings, task.now)
         work = provision_user if task.entity_type == "user" else provision_team
-        return work(task, settings, calls)
+        return (yield from work(task, settings, calls))
 
     def probe(self, settings: Settings, remembered: Mapping[str, Any], now: datetime) -> Probe:
         """Read the users as the administrator would."""

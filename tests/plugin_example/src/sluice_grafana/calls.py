@@ -66,15 +66,28 @@ class Calls:
         reply = yield from self.call(method, path, purpose, body, password=password)
         return self.good(reply, purpose)
 
+    def find(self, method: str, path: str, purpose: str) -> Talk[Any]:
+        """Read or delete what may be gone: answers its JSON, None for a 404. Raises ConnectorError."""
+        reply = yield from self.call(method, path, purpose)
+        return None if reply.status == 404 else self.good(reply, purpose)
+
     def good(self, reply: Reply, purpose: str) -> Any:
         """The JSON of a success. Raises ConnectorError for any other answer."""
         if not 200 <= reply.status < 300:
             raise self.error(reply, purpose)
         try:
             return json.loads(reply.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter for what is nested too deeply
             raise TargetRefused(f"{purpose}: the answer is no JSON: is the URL right?", status=reply.status) from error
 
     def error(self, reply: Reply, purpose: str) -> ConnectorError:
         """What an answer that is no success means."""
         return status_error(reply, now=self.now, doing=purpose)
+
+
+def identifier_in(answer: Any, key: str, purpose: str) -> str:
+    """The number in an answer, as text. Raises TargetRefused when there is none: then nothing was confirmed."""
+    found = answer.get(key) if isinstance(answer, Mapping) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise TargetRefused(f"{purpose}: the answer holds no `{key}`: is the URL right?")
+    return str(found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from connectors.account_claims import claim, is_active
-from connectors.connector import Exchanges, Progress, Provisioned, Settings, Task
+from connectors.connector import Exchanges, Outcome, Progress, Provisioned, Settings, Task
 from connectors.errors import TargetConflict
-from sluice_grafana.calls import Calls, Talk
+from sluice_grafana.calls import Calls, Talk, identifier_in
 
 
 def provision_user(task: Task, settings: Settings, calls: Calls) -> Exchanges:
@@ -17,23 +18,22 @@ def provision_user(task: Task, settings: Settings, calls: Calls) -> Exchanges:
     if task.operation == "delete":
         return (yield from _remove(task, calls))
     if task.link is not None:
-        known = yield from calls.call("GET", f"/api/users/{quote(task.link.identifier, safe='')}", "read the user")
-        if known.status != 404:
-            calls.good(known, "read the user")
-            return (yield from _change(task, calls, task.link.identifier, "updated"))
+        known = yield from calls.find("GET", f"/api/users/{quote(task.link.identifier, safe='')}", "read the user")
+        if known is not None:
+            return (yield from _change(task, calls, task.link.identifier, known, "updated"))
     existing = yield from _find(task, calls)
     if existing is None:
         return (yield from _create(task, calls))
     if settings.on_conflict == "fail" and not task.ambiguous:
         raise TargetConflict(f"Grafana has a user `{task.name}` already")
-    yield Progress(identifier=existing)
-    return (yield from _change(task, calls, existing, "linked"))
+    identifier = identifier_in(existing, "id", "look for the user")
+    yield Progress(identifier=identifier)
+    return (yield from _change(task, calls, identifier, existing, "linked"))
 
 
-def _find(task: Task, calls: Calls) -> Talk[str | None]:
+def _find(task: Task, calls: Calls) -> Talk[Mapping[str, Any] | None]:
     login = quote(_fields(task)["login"], safe="")
-    reply = yield from calls.call("GET", f"/api/users/lookup?loginOrEmail={login}", "look for the user")
-    return None if reply.status == 404 else str(calls.good(reply, "look for the user")["id"])
+    return calls.find("GET", f"/api/users/lookup?loginOrEmail={login}", "look for the user")
 
 
 def _create(task: Task, calls: Calls) -> Exchanges:
@@ -41,25 +41,36 @@ def _create(task: Task, calls: Calls) -> Exchanges:
     password = task.password or "".join(task.random.choices(string.ascii_letters + string.digits, k=32))
     body = {**_fields(task), "password": password}
     made = yield from calls.must("POST", "/api/admin/users", "create the user", body, password=password)
-    identifier = str(made["id"])
+    identifier = identifier_in(made, "id", "create the user")
     yield Progress(identifier=identifier)
     active = is_active(task) is not False
     if not active:
         yield from _switch(calls, identifier, active=False)
-    outcome = "recreated" if task.link is not None else "created"
+    outcome: Outcome = "recreated" if task.link is not None else "created"
     return Provisioned(outcome=outcome, identifier=identifier, delivered=_fields(task), active=active)
 
 
-def _change(task: Task, calls: Calls, identifier: str, outcome: Any) -> Exchanges:
-    yield from calls.must("PUT", f"/api/users/{quote(identifier, safe='')}", "change the user", _fields(task))
+def _change(task: Task, calls: Calls, identifier: str, known: Mapping[str, Any], outcome: Outcome) -> Exchanges:
+    """Bring a user, who is `known` to be so, to our state; what is as it should be is not sent."""
+    fields, path = _fields(task), quote(identifier, safe="")
+    sent = False
+    if any(known.get(name) != value for name, value in fields.items()):
+        yield from calls.must("PUT", f"/api/users/{path}", "change the user", fields)
+        sent = True
     if task.password:
-        path = f"/api/admin/users/{quote(identifier, safe='')}/password"
         body = {"password": task.password}
-        yield from calls.must("PUT", path, "set the password", body, password=task.password)
+        place = f"/api/admin/users/{path}/password"
+        yield from calls.must("PUT", place, "set the password", body, password=task.password)
+        sent = True
+    enabled = known.get("isDisabled") is not True
     active = is_active(task)
-    if active is not None:
+    if active is not None and active is not enabled:
         yield from _switch(calls, identifier, active=active)
-    return Provisioned(outcome=outcome, identifier=identifier, delivered=_fields(task), active=active is not False)
+        sent = True
+    done: Outcome = "unchanged" if outcome == "updated" and not sent else outcome
+    return Provisioned(
+        outcome=done, identifier=identifier, delivered=fields, active=enabled if active is None else active
+    )
 
 
 def _switch(calls: Calls, identifier: str, *, active: bool) -> Talk[None]:
@@ -71,15 +82,13 @@ def _remove(task: Task, calls: Calls) -> Exchanges:
     identifier = task.link.identifier if task.link is not None else None
     if identifier is None and task.ambiguous:
         # An earlier creation may have come through; without one, whoever has the name is none of ours.
-        identifier = yield from _find(task, calls)
+        existing = yield from _find(task, calls)
+        identifier = identifier_in(existing, "id", "look for the user") if existing is not None else None
     if identifier is None:
         return Provisioned(outcome="already-gone", active=False)
     path = f"/api/admin/users/{quote(identifier, safe='')}"
-    reply = yield from calls.call("DELETE", path, "delete the user")
-    if reply.status == 404:
-        return Provisioned(outcome="already-gone", identifier=identifier, active=False)
-    calls.good(reply, "delete the user")
-    return Provisioned(outcome="deleted", identifier=identifier, active=False)
+    there = yield from calls.find("DELETE", path, "delete the user")
+    return Provisioned(outcome="already-gone" if there is None else "deleted", identifier=identifier, active=False)
 
 
 def _fields(task: Task) -> dict[str, str]:

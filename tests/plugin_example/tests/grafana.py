@@ -1,14 +1,18 @@
-"""A strict Grafana in memory: what the example plug-in needs of its user and team APIs, with its statuses."""
+"""A strict Grafana in memory, on a loopback port: what the plug-in needs of its user and team APIs."""
 
 import base64
 import json
 import re
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.connector import Reply
-from tests.support.driving import reply
-
 PASSWORD = "password-of-the-grafana-administrator"
+
+
+def reply(status, body):
+    return status, body
 
 
 class GrafanaTarget:
@@ -19,21 +23,19 @@ class GrafanaTarget:
     def properties(self, base):
         return {"grafana-url": base, "grafana-username": "admin", "grafana-password": PASSWORD}
 
-    def answer(self, request) -> Reply:
-        parts = urlsplit(request.url)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.calls.append(f"{request.method} {parts.path}")
+    def answer(self, method, url, headers, body):
+        """The status and the JSON for one request."""
+        parts = urlsplit(url)
+        self.calls.append(f"{method} {parts.path}")
         if headers.get("authorization") != "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode():
             return reply(401, {"message": "Invalid username or password"})
-        body = json.loads(request.body) if request.body else {}
+        body = json.loads(body) if body else {}
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         for pattern, serve in self.ROUTES:
-            found = re.fullmatch(pattern, f"{request.method} {parts.path}")
+            found = re.fullmatch(pattern, f"{method} {parts.path}")
             if found:
                 return serve(self, *map(int, found.groups()), body=body, query=query)
         return reply(404, {"message": "Not found"})
-
-    __call__ = answer
 
     def _new(self):
         self.counter += 1
@@ -45,7 +47,7 @@ class GrafanaTarget:
         return reply(200, found[0]) if found else reply(404, {"message": "user not found"})
 
     def list_users(self, **_):
-        return Reply(200, {"content-type": "application/json"}, json.dumps(list(self.users.values())).encode())
+        return reply(200, list(self.users.values()))
 
     def create_user(self, *, body, **_):
         if not body.get("password"):
@@ -132,3 +134,39 @@ class GrafanaTarget:
         (r"POST /api/teams/(\d+)/members", add_member),
         (r"DELETE /api/teams/(\d+)/members/(\d+)", remove_member),
     )
+
+
+@contextmanager
+def serving(target):
+    """Serve the target; gives its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one segment
+
+        def serve(self):
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, said = target.answer(self.command, self.path, headers, body)
+            content = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = serve  # noqa: N815 - the names http.server calls
+
+        def log_message(self, *words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
