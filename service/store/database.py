@@ -83,10 +83,15 @@ class Database:
         with self.read() as tx:
             tx.execute(text("SELECT 1"))
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest revision."""
-        with self.engine.begin() as connection:
-            command.upgrade(_alembic(connection), "head")
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to the newest revision, or up to another one.
+
+        Raises `SchemaError`, and leaves it as it is, when a row would refer to one that is not there.
+        """
+        with self.engine.connect() as connection, _tables_may_be_made_anew(connection), connection.begin():
+            command.upgrade(_alembic(connection), revision)
+            if self.is_sqlite and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                raise SchemaError(f"a row of `{lost[0]}` refers to one of `{lost[2]}` that is not there")
 
     def check_schema(self) -> None:
         """Raise `SchemaError` unless the schema is the newest revision."""
@@ -113,6 +118,23 @@ def _deadlocks() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) == DEADLOCK:
             raise Deadlock(str(error.orig)) from error
         raise
+
+
+@contextmanager
+def _tables_may_be_made_anew(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making another one: dropping the old one must not take along what refers to it.
+
+    Within a transaction this setting would be ignored (https://www.sqlite.org/lang_altertable.html#otheralter).
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _alembic(connection: Connection) -> Config:

@@ -68,6 +68,8 @@ class IdentityProviderRow(Base):
     """An identity provider, a target that accounts are provisioned into."""
 
     __tablename__ = "identity_providers"
+    # Lanes, deliveries and targets know the id for longer than there is the row: nobody else may get it.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     name_key: Mapped[str] = mapped_column(unique=True)
