@@ -118,7 +118,7 @@ def _loaded(entry: EntryPoint, taken: Container[str]) -> Connector:
         plugin = entry.load()
         plugin = plugin() if isinstance(plugin, type) else plugin
         problem = _problem(plugin)
-    except Exception as error:  # whatever a stranger's code raises, the service starts and says so
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises, the service starts and says so
         raise _NotUsable(f"{type(error).__name__}: {error}") from error
     if problem:
         raise _NotUsable(problem)
@@ -142,7 +142,14 @@ def _problem(plugin: object) -> str | None:
         return f"its type `{type_}` is not of small letters, digits, dots and dashes"
     if canonical(type_) != type_:
         return f"its type `{type_}` is another name of `{canonical(type_)}`"
-    if not all(isinstance(one, Property) for one in getattr(plugin, "properties", ())):
+    if not isinstance(getattr(plugin, "display_name", None), str):
+        return "its display name is no text"
+    properties = getattr(plugin, "properties", ())
+    if not isinstance(properties, (tuple, list)) or not all(isinstance(one, Property) for one in properties):
         return "its properties are no `Property` objects"
+    keys = [one.key for one in properties]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        return f"it has the setting `{twice}` twice"
     uncallable = [name for name in ("provision", "probe", "problems") if not callable(getattr(plugin, name))]
     return f"its `{uncallable[0]}` cannot be called" if uncallable else None

@@ -121,6 +121,8 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         configuration.ensure_resident(tx, clock())
     if owner is None:  # who tells nobody a password must not make one
         _ensure_admin(database, settings, clock)
+    for name, reason in _broken_plugins():
+        log.warning("plug-in cannot be used", plugin=name, reason=reason)
     policies = PolicyAdministration(
         folder=settings.policies,
         root_algorithm=settings.root_algorithm,
@@ -153,6 +155,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = utc_now, owner:
         settings=settings,
         clock=clock,
         connectors=catalog.connectors,
+        broken_plugins=_broken_plugins,
         connector=catalog.connector,
         outbound=desk,
         policies=policies,
@@ -206,6 +209,10 @@ def shipped_policies() -> Path:
     """The policies that come with Sluice: in the package when it is installed, beside it in a checkout."""
     installed = Path(__file__).parent / "shipped_policies"
     return installed if installed.is_dir() else Path(__file__).parent.parent / "policies"
+
+
+def _broken_plugins() -> list[tuple[str, str]]:
+    return [(one.name, one.message) for one in catalog.catalog().broken]
 
 
 def _sender(settings: Settings) -> Callable[[Request, timedelta], Reply]:

@@ -18,8 +18,11 @@ class ConnectorApi:
 
     @operation("GET", "/api/v1/connectors", tag="connectors", scopes=("read",), answers={200: ConnectorTypePage})
     def list(self, _call: Call) -> Answer:
-        """The kinds of connector with the metadata of their settings."""
-        return Answer({"items": [_view(one) for one in self._services.connectors()], "next": None})
+        """The kinds of connector with the metadata of their settings, and the plug-ins that cannot be used."""
+        broken = [{"name": name, "message": message} for name, message in self._services.broken_plugins()]
+        return Answer(
+            {"items": [_view(one) for one in self._services.connectors()], "broken": broken, "next": None},
+        )
 
 
 def _view(connector: Connector) -> dict[str, Any]:

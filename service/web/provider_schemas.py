@@ -371,10 +371,18 @@ class ConnectorTypeView(View):
     properties: list[PropertyView]
 
 
+class BrokenPluginView(View):
+    """A plug-in that cannot be used, and why."""
+
+    name: str
+    message: str
+
+
 class ConnectorTypePage(View):
-    """All kinds of connector."""
+    """All kinds of connector, and the plug-ins that cannot be used."""
 
     items: list[ConnectorTypeView]
+    broken: list[BrokenPluginView]
     next: str | None
 
 

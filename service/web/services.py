@@ -92,6 +92,7 @@ class Services:
     """Everything that endpoints work with; all of it is safe to share between threads.
 
     `connector` finds a connector by its type, in any spelling, and raises `LookupError` with a message for people.
+    `broken_plugins` are the plug-ins that cannot be used, each as its name and the reason.
     """
 
     database: Database
@@ -99,6 +100,7 @@ class Services:
     settings: Settings
     clock: Callable[[], datetime]
     connectors: Callable[[], Sequence[Connector]]
+    broken_plugins: Callable[[], Sequence[tuple[str, str]]]
     connector: Callable[[str], Connector]
     outbound: Outbound
     policies: PolicyAdministration

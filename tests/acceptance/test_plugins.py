@@ -115,8 +115,13 @@ def test_bad_plugins_are_told_with_their_reasons_and_stop_no_other(tmp_path, sit
     assert {"scim2", "scim", "spml", "googleapps", "salesforce", "grafana"} <= {one["type"] for one in listed["items"]}
 
 
-def test_the_service_offers_the_plugin_beside_bad_ones(api):
-    assert "grafana" in {one["type"] for one in api.get("/connectors")["items"]}
+def test_the_service_offers_the_plugin_beside_bad_ones_and_tells_their_reasons(api):
+    listed = api.get("/connectors")
+    assert "grafana" in {one["type"] for one in listed["items"]}
+    reasons = {one["name"]: one["message"] for one in listed["broken"]}
+    assert reasons.keys() == BROKEN.keys()
+    assert "ModuleNotFoundError" in reasons["gone"]
+    assert "type `scim2` is taken" in reasons["shadow"]
     tested = api.post("/identity-providers/dashboards/connectors/grafana/test")
     assert tested["good"], tested
 

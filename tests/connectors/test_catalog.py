@@ -41,6 +41,23 @@ class NoTuple(Good):
     properties = ("acme-url",)
 
 
+class Twice(Good):
+    properties = Good.properties * 2
+
+
+class UsedUp(Good):
+    properties = (one for one in Good.properties)
+
+
+class Nameless(Good):
+    display_name = None
+
+
+class Exiting(Good):
+    def __init__(self):
+        sys.exit("this plug-in needs another machine")
+
+
 class NotCallable(Good):
     probe = None
 
@@ -102,6 +119,10 @@ def test_a_plugin_is_a_class_or_an_instance(attribute):
         ("Half", "it has no `display_name`"),
         ("Unnamed", "its type `Acme Corp` is not of small letters"),
         ("NoTuple", "its properties are no `Property` objects"),
+        ("Twice", "it has the setting `acme-url` twice"),
+        ("UsedUp", "its properties are no `Property` objects"),
+        ("Nameless", "its display name is no text"),
+        ("Exiting", "SystemExit: this plug-in needs another machine"),
         ("NotCallable", "its `probe` cannot be called"),
         ("Shadow", "type `scim2` is taken"),
         ("AliasShadow", "its type `scim2.0` is another name of `scim2`"),
