@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, select, update
 
 from service.store import leases, transitions
 from service.store.base import Base
@@ -280,3 +280,64 @@ def test_lanes_leases_and_fences_behave_as_the_model(database):
             max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def write(tx, lane_id, **values):
+    """Write to a lane whatever its fence is. Answers its row."""
+    return tx.execute(update(LaneRow).where(LaneRow.id == lane_id).values(**values).returning(LaneRow.__table__)).one()
+
+
+def renews_whoever_has_it(tx, held, until):
+    write(tx, held.lane_id, lease_until=until)
+
+
+def renews_for_whoever_had_the_name(tx, held, until):
+    if write(tx, held.lane_id, next_sequence=LaneRow.next_sequence).owner != held.owner:
+        raise LeaseLost(held.lane_id)
+    write(tx, held.lane_id, lease_until=until)
+
+
+def releases_whoever_has_it(tx, held, now):
+    due = write(tx, held.lane_id, next_sequence=LaneRow.next_sequence).due_at
+    if due is not None and due <= now:
+        return False
+    write(tx, held.lane_id, owner=None, lease_until=None)
+    return True
+
+
+def hands_back_whoever_has_it(tx, held):
+    write(tx, held.lane_id, owner=None, lease_until=None)
+
+
+def leases_what_is_taken(tx, lane_id, owner, now, until):
+    row = write(tx, lane_id, owner=owner, lease_until=until, fence=LaneRow.fence + 1)
+    return Lease(lane_id, owner, row.fence, row.identity_provider_id)
+
+
+def leases_with_the_old_fence(tx, lane_id, owner, now, until):
+    row = write(tx, lane_id, next_sequence=LaneRow.next_sequence)
+    if row.lease_until is not None and row.lease_until >= now:
+        return None
+    write(tx, lane_id, owner=owner, lease_until=until)
+    return Lease(lane_id, owner, row.fence, row.identity_provider_id)
+
+
+BROKEN = [
+    ("renew", renews_whoever_has_it),
+    ("renew", renews_for_whoever_had_the_name),
+    ("release", releases_whoever_has_it),
+    ("hand_back", hands_back_whoever_has_it),
+    ("lease", leases_what_is_taken),
+    ("lease", leases_with_the_old_fence),
+]
+
+
+@pytest.mark.parametrize(("name", "broken"), BROKEN, ids=[broken.__name__ for _, broken in BROKEN])
+def test_a_broken_fence_is_found(database, monkeypatch, name, broken):
+    monkeypatch.setattr(leases, name, broken)
+    found = settings(
+        max_examples=2000, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck),
+        derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        run_state_machine_as_test(lambda: Lanes(database), settings=found)
