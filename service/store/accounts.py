@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, tuple_
 
 from service.store.database import Transaction
+from service.store.filters import about, account_at
 from service.store.ledger import Json, deliveries_page, stamp
 from service.store.models import EntityRow, LinkRow
 
@@ -18,14 +19,19 @@ LATEST = 20
 def accounts_page(
     tx: Transaction, filters: Mapping[str, Any], cursor: str | None, limit: int
 ) -> tuple[list[Json], str | None]:
-    """Accounts in the order of their entities' ids. `filters`: kept (boolean), identityProvider, entity (id)."""
+    """Accounts in the order of their entities' ids.
+
+    `filters`: kept (boolean), identityProvider, entity (id or name), entityId. Names are compared without case.
+    """
     query = select(LinkRow, EntityRow).join(EntityRow, EntityRow.id == LinkRow.entity_id)
     if filters.get("kept") is not None:
         query = query.where(LinkRow.kept.is_not(None) if filters["kept"] else LinkRow.kept.is_(None))
     if provider := filters.get("identityProvider"):
-        query = query.where(LinkRow.identity_provider == provider)
+        query = query.where(account_at(LinkRow.identity_provider, provider))
     if entity := filters.get("entity"):
-        query = query.where(LinkRow.entity_id == entity)
+        query = query.where(about(LinkRow.entity_id, entity))
+    if entity_id := filters.get("entityId"):
+        query = query.where(LinkRow.entity_id == entity_id)
     if cursor:
         entity_id, _, connector_id = cursor.partition(".")
         query = query.where(tuple_(LinkRow.entity_id, LinkRow.connector_id) > (entity_id, connector_id))
@@ -40,8 +46,8 @@ def entity_view(tx: Transaction, entity_id: str) -> Json | None:
     entity = tx.get(EntityRow, entity_id)
     if entity is None:
         return None
-    accounts, _ = accounts_page(tx, {"entity": entity_id}, None, limit=1000)
-    deliveries, _ = deliveries_page(tx, {"entity": entity_id}, None, LATEST)
+    accounts, _ = accounts_page(tx, {"entityId": entity_id}, None, limit=1000)
+    deliveries, _ = deliveries_page(tx, {"entityId": entity_id}, None, LATEST)
     return {
         "id": entity.id,
         "type": entity.type,

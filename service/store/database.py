@@ -88,6 +88,8 @@ class Database:
 
         Raises `SchemaError`, and leaves it as it is, when a row would refer to one that is not there.
         """
+        if revision == "head" and self._revision() == _newest():
+            return
         with self.engine.connect() as connection, _tables_may_be_made_anew(connection), connection.begin():
             command.upgrade(_alembic(connection), revision)
             if self.is_sqlite and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
@@ -95,18 +97,24 @@ class Database:
 
     def check_schema(self) -> None:
         """Raise `SchemaError` unless the schema is the newest revision."""
-        newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-        with self.engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        newest, current = _newest(), self._revision()
         if current != newest:
             raise SchemaError(
                 f"the database schema is at revision `{current}` and this version needs `{newest}`: "
                 "run `sluice db upgrade`"
             )
 
+    def _revision(self) -> str | None:
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def _newest() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @contextmanager

@@ -8,22 +8,19 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from service.store import targets
 from service.store.database import Transaction
-from service.store.entities import key
+from service.store.filters import about, delivered_to, on_behalf_of
 from service.store.models import (
     AttemptRow,
     DecisionRow,
     DeliveryRow,
-    EntityRow,
     ExchangeRow,
-    IdentityProviderRow,
     LaneRow,
     LinkRow,
     RequestRow,
-    ServiceProviderRow,
     TargetRow,
 )
 
@@ -57,9 +54,9 @@ def requests_page(
     """
     query = select(RequestRow).options(selectinload(RequestRow.deliveries)).order_by(RequestRow.id.desc())
     if entity := filters.get("entity"):
-        query = query.where(_about(RequestRow.entity_id, entity) | (RequestRow.entity_name == entity))
+        query = query.where(about(RequestRow.entity_id, entity) | (RequestRow.entity_name == entity))
     if provider := filters.get("serviceProvider"):
-        query = query.where(_on_behalf_of(RequestRow.service_provider, provider))
+        query = query.where(on_behalf_of(RequestRow.service_provider, provider))
     if state := filters.get("state"):
         query = query.where(RequestRow.state == state)
     if since := filters.get("since"):
@@ -75,7 +72,7 @@ def deliveries_page(
 ) -> tuple[list[Json], str | None]:
     """The newest deliveries first.
 
-    `filters`: state, identityProvider, serviceProvider, entity (id or name), request (id), since (aware datetime).
+    `filters`: state, identityProvider, serviceProvider, entity (id or name), entityId, request (id), since (aware).
     Names are compared without case.
     """
     query = select(DeliveryRow).where(*_wanted(tx, filters)).order_by(DeliveryRow.id.desc())
@@ -88,30 +85,15 @@ def deliveries_page(
 
 def _wanted(tx: Transaction, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     conditions: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-        "identityProvider": _to,
-        "serviceProvider": lambda name: _on_behalf_of(DeliveryRow.service_provider, name),
-        "entity": lambda text: _about(DeliveryRow.entity_id, text),
+        "identityProvider": delivered_to,
+        "serviceProvider": lambda name: on_behalf_of(DeliveryRow.service_provider, name),
+        "entityId": lambda id_: DeliveryRow.entity_id == id_,
+        "entity": lambda text: about(DeliveryRow.entity_id, text),
         "request": lambda id_: DeliveryRow.request_id == id_,
         "since": lambda moment: DeliveryRow.created_at >= moment,
         "state": lambda state: _in_state(tx, state),
     }
     return [condition(filters[name]) for name, condition in conditions.items() if filters.get(name)]
-
-
-def _about(entity_id: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
-    """That it is about the entity with that id, or about one that has, or had when it was deleted, that name."""
-    return or_(entity_id == text, entity_id.in_(select(EntityRow.id).where(EntityRow.last_name_key == key(text))))
-
-
-def _on_behalf_of(name: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
-    """That it was asked for by the service provider of that name, as it is written now or as it was then."""
-    return or_(name == text, name.in_(select(ServiceProviderRow.name).where(ServiceProviderRow.name_key == key(text))))
-
-
-def _to(text: str) -> ColumnElement[bool]:
-    """That it goes to the identity provider that has that name now, or had it then."""
-    named = select(IdentityProviderRow.id).where(IdentityProviderRow.name_key == key(text))
-    return or_(DeliveryRow.identity_provider == text, DeliveryRow.identity_provider_id.in_(named))
 
 
 def count_matching(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str], after: str = "") -> int:

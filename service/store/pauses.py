@@ -9,6 +9,9 @@ from sqlalchemy import or_, select, update
 from service.store.database import Transaction
 from service.store.models import IdentityProviderRow, PauseRow
 
+OLDEST = timedelta(days=400)
+"""Pauses that ended longer ago make no difference: no delivery has more than a year of patience since."""
+
 
 def note(tx: Transaction, provider: IdentityProviderRow, now: datetime) -> None:
     """Begin or end the pauses of an identity provider's connectors, as it is since now."""

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from service.store import idempotency, sessions
+from service.store import idempotency, pauses, sessions
 from service.store.base import Base
 from service.store.database import Transaction
 from service.store.models import (
@@ -24,6 +24,7 @@ from service.store.models import (
     DeliveryRow,
     ExchangeRow,
     IdempotencyRow,
+    PauseRow,
     PolicySourceRow,
     PublicationRow,
     RememberedRow,
@@ -123,10 +124,11 @@ def prune_policies(tx: Transaction, before: datetime) -> int:
 
 
 def prune_expired(tx: Transaction, now: datetime) -> int:
-    """Remove keys, remembered facts and sessions whose time is over. Answers how many."""
+    """Remove keys, remembered facts, sessions and pauses whose time is over. Answers how many."""
     over = (
         delete(IdempotencyRow).where(IdempotencyRow.created_at < now - idempotency.KEPT),
         delete(RememberedRow).where(RememberedRow.expires_at < now),
+        delete(PauseRow).where(PauseRow.ended_at < now - pauses.OLDEST),
         delete(ConsoleSessionRow).where(ConsoleSessionRow.started_at < now - sessions.LONGEST),
     )
     return sum(_count(tx.execute(one)) for one in over)

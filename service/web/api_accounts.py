@@ -21,7 +21,7 @@ class AccountsQuery(Page):
 
     kept: Annotated[bool | None, Field(strict=False, description="whose removal was refused, or not")] = None
     identity_provider: Name | None = None
-    entity: Annotated[Line | None, Field(description="id of the entity")] = None
+    entity: Annotated[Line | None, Field(description="id or name of the entity")] = None
 
 
 class AccountView(View):

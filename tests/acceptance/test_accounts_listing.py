@@ -23,5 +23,19 @@ def test_accounts_are_listed_page_by_page_without_gap_or_repeat(api, scim):
     assert sorted(seen) == [("one", "ada"), ("one", "bob"), ("one", "cy")]
 
 
+def test_accounts_are_found_by_the_names_of_their_bearer_and_their_target_in_any_case(api):
+    found = api.get("/accounts?entity=ADA&identityProvider=One")["items"]
+    assert [one["entity"]["name"] for one in found] == ["ada"]
+    assert api.get("/accounts?entity=ADA&identityProvider=two")["items"] == []
+
+
+def test_who_is_called_like_the_id_of_an_entity_does_not_pass_for_it(api):
+    [account] = api.get("/accounts?entity=ada")["items"]
+    api.provisioned("first", "create", account["entity"]["id"])
+    whole = api.get(f"/entities/{account['entity']['id']}")
+    assert whole["accounts"] == [account]
+    assert [one["entity"]["name"] for one in whole["deliveries"]] == ["ada"]
+
+
 def test_an_entity_that_there_is_not_is_not_found(api):
     assert_problem(api.call("GET", "/entities/nobody"), 404)

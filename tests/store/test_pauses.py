@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.providers import ConnectorConfiguration, IdentityProvider
-from service.store import configuration, journal, pauses
+from service.store import configuration, journal, pauses, retention
 from service.store.models import DeliveryRow, PauseRow
 from service.store.secrets import Vault
 from tests.store.test_lanes import enqueue
@@ -89,6 +89,15 @@ def test_a_delivery_was_tried_since_its_first_attempt_and_the_pauses_since(tx):
     configuration.set_paused(tx, "acme", paused=True, now=at(6))
     configuration.set_paused(tx, "acme", paused=False, now=at(8))
     assert journal.tried_since(tx, delivery, at(9)) == at(6)
+
+
+def test_pauses_are_forgotten_once_no_patience_reaches_back_to_them(tx):
+    configuration.set_paused(tx, "acme", paused=True, now=at(1))
+    configuration.set_paused(tx, "acme", paused=False, now=at(2))
+    configuration.set_paused(tx, "acme", paused=True, now=at(3))
+    assert retention.prune_expired(tx, at(2) + timedelta(days=366)) == 0
+    assert retention.prune_expired(tx, at(3) + timedelta(days=401)) == 1
+    assert tx.scalars(select(PauseRow.began_at)).all() == [at(3)]
 
 
 def test_pauses_go_with_their_connector(tx):
