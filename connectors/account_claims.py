@@ -8,35 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors.claims import LOCAL_CLAIMS, PathError, Scalar, claim_values
 from connectors.connector import Task
 
-ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-_LOCAL_CLAIMS = "http://wso2.org/claims/"
-# The claims of WSO2 Identity Server whose names say less than a SCIM path does.
-_PATHS = {
-    "username": "userName",
-    "emailaddress": "emails",
-    "givenname": "name.givenName",
-    "lastname": "name.familyName",
-    "fullname": "name.formatted",
-    "middleName": "name.middleName",
-    "nickname": "nickName",
-    "mobile": "phoneNumbers.mobile",
-    "telephone": "phoneNumbers.work",
-    "organization": f"{ENTERPRISE_USER}:organization",
-    "department": f"{ENTERPRISE_USER}:department",
-    "employeeNumber": f"{ENTERPRISE_USER}:employeeNumber",
-    "costCenter": f"{ENTERPRISE_USER}:costCenter",
-    "streetaddress": "addresses.streetAddress",
-    "locality": "addresses.locality",
-    "region": "addresses.region",
-    "stateorprovince": "addresses.region",
-    "postalcode": "addresses.postalCode",
-    "country": "addresses.country",
-    "local": "locale",
-    "timeZone": "timezone",
-    "url": "profileUrl",
-}
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
@@ -47,8 +21,16 @@ def claim(attributes: Mapping[str, Any], name: str) -> str:
     """
     if name in attributes:
         return text(attributes[name])
-    path = name.removeprefix(_LOCAL_CLAIMS)
-    return text(_at(attributes, _PATHS.get(path, path)))
+    return next(filter(None, map(text, _values(attributes, name))), "")
+
+
+def _values(attributes: Mapping[str, Any], name: str) -> tuple[Scalar, ...]:
+    """By the table of claims; a WSO2 claim that it does not have is taken for the path at its end."""
+    path = name.removeprefix(LOCAL_CLAIMS)
+    try:
+        return claim_values(attributes, name) or (claim_values(attributes, path) if path != name else ())
+    except PathError:
+        return ()
 
 
 def text(value: Any) -> str:
@@ -87,27 +69,3 @@ def is_active(task: Task) -> bool | None:
     if not said:
         return True if task.operation == "create" else None
     return said not in _FALSE
-
-
-def _at(attributes: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; a URN ends at its last colon."""
-    if path.startswith("urn:"):
-        schema, _, attribute = path.rpartition(":")
-        inner = attributes.get(schema)
-        return _at(inner, attribute) if isinstance(inner, Mapping) else None
-    first, _, rest = path.partition(".")
-    value = attributes.get(first)
-    if not rest or value is None:
-        return value
-    if isinstance(value, (list, tuple)):
-        return _in_elements([one for one in value if isinstance(one, Mapping)], rest)
-    return _at(value, rest) if isinstance(value, Mapping) else None
-
-
-def _in_elements(values: list[Mapping[str, Any]], rest: str) -> Any:
-    """`emails.work` names a type, `addresses.locality` a part."""
-    of_type = [one for one in values if str(one.get("type", "")).lower() == rest.lower()]
-    if of_type:
-        return of_type[0]
-    having = [one for one in values if one.get(rest) not in (None, "")]
-    return primary(having)[rest] if having else None

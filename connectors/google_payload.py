@@ -14,7 +14,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.account_claims import ENTERPRISE_USER, claim, elements, is_active, text
+from connectors.account_claims import claim, elements, is_active, text
+from connectors.claims import ENTERPRISE_USER
 from connectors.connector import Settings, Task
 from connectors.errors import TargetRefused
 from connectors.google_settings import Setup

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.account_claims import ENTERPRISE_USER, claim, elements, is_active, primary, text
+from connectors.account_claims import claim, elements, is_active, primary, text
+from connectors.claims import ENTERPRISE_USER
 from connectors.connector import Settings, Task
 from connectors.errors import TargetRefused
 from connectors.naming import provisioning_pattern

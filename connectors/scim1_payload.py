@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from connectors.claims import CORE_1_1, CORE_GROUP, CORE_USER, ENTERPRISE_1_1, ENTERPRISE_USER
 from connectors.connector import Member, Settings, Task
 from connectors.scim_changes import changes
-from connectors.scim_payload import CORE_GROUP, CORE_USER, ENTERPRISE_USER, naming_attribute
+from connectors.scim_payload import naming_attribute
 from connectors.scim_payload import wanted as wanted_in_scim2
 
-CORE = "urn:scim:schemas:core:1.0"
-ENTERPRISE = "urn:scim:schemas:extension:enterprise:1.0"
+CORE, ENTERPRISE = CORE_1_1, ENTERPRISE_1_1
 
 # Names that a claim mapping may use for our attributes, and what they are in SCIM 2.0.
 _IN_SCIM2 = ((f"{ENTERPRISE}:", f"{ENTERPRISE_USER}:"), (f"{CORE}:", ""), (f"{CORE_USER}:", ""), (f"{CORE_GROUP}:", ""))

@@ -9,12 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from connectors.claims import CORE_GROUP, CORE_USER
 from connectors.connector import Member, Settings, Task
 from connectors.profile import Members
-
-CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 # RFC 7643 sections 3.1 and 4: the target's own, or not part of the image (the password goes apart, members as changes).
 _NEVER_SENT = frozenset({"id", "meta", "schemas", "groups", "password", "members"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from connectors.claims import CORE_USER, ENTERPRISE_USER
 from connectors.connector import Finding
 from connectors.errors import ConnectorError
 from connectors.filters import page_url
 from connectors.scim_calls import Answer, Calls, Talk
 from connectors.scim_discovery import configuration_url, memory_of, supported
-from connectors.scim_payload import CORE_USER, ENTERPRISE_USER
 from connectors.statuses import described
 
 _SCIM_1 = "urn:scim:schemas:core:1.0"

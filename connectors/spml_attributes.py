@@ -26,11 +26,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.claims import ENTERPRISE_USER
 from connectors.errors import TargetRefused
 
 Values = dict[str, list[str]]
-
-ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 # XML 1.0 section 2.2: what no escape can bring into a document.
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -68,12 +67,12 @@ USER_ROWS = (
     Row("st", ("addresses", "region")),
     Row("postalCode", ("addresses", "postalCode")),
     Row("c", ("addresses", "country")),
-    Row("employeeNumber", (ENTERPRISE, "employeeNumber")),
-    Row("department", (ENTERPRISE, "department")),
-    Row("o", (ENTERPRISE, "organization")),
-    Row("division", (ENTERPRISE, "division")),
-    Row("costCenter", (ENTERPRISE, "costCenter")),
-    Row("manager", (ENTERPRISE, "manager")),
+    Row("employeeNumber", (ENTERPRISE_USER, "employeeNumber")),
+    Row("department", (ENTERPRISE_USER, "department")),
+    Row("o", (ENTERPRISE_USER, "organization")),
+    Row("division", (ENTERPRISE_USER, "division")),
+    Row("costCenter", (ENTERPRISE_USER, "costCenter")),
+    Row("manager", (ENTERPRISE_USER, "manager")),
 )
 
 
@@ -158,11 +157,18 @@ class Difference:
 
 
 def difference(now: Mapping[str, Sequence[str]] | None, wanted: Values) -> Difference:
-    """From the state `now` (None: not known, everything is replaced) to `wanted`. The order of values is no change."""
+    """From the state `now` (None: not known, everything is replaced) to `wanted`.
+
+    Neither the order of values nor another spelling of a name is a change: DSML names compare without case.
+    """
     if now is None:
         return Difference(dict(wanted), ())
-    changed = {name: values for name, values in wanted.items() if sorted(now.get(name, ())) != sorted(values)}
-    return Difference(changed, tuple(name for name in now if name not in wanted and now[name]))
+    before = {name.casefold(): values for name, values in now.items()}
+    ours = {name.casefold() for name in wanted}
+    changed = {
+        name: values for name, values in wanted.items() if sorted(before.get(name.casefold(), ())) != sorted(values)
+    }
+    return Difference(changed, tuple(name for name in now if name.casefold() not in ours and now[name]))
 
 
 def observed(attributes: Mapping[str, Sequence[str]], names: Iterable[str]) -> Values:

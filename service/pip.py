@@ -18,8 +18,9 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from service import claims, pdp, vocabulary
-from service.claims import CORE_GROUP, CORE_USER, SUB_ATTRIBUTES, DataType, Scalar
+from connectors import claims
+from connectors.claims import CORE_GROUP, CORE_USER, SUB_ATTRIBUTES, DataType, Scalar
+from service import pdp, vocabulary
 from service.vocabulary import ACTION, CATEGORIES, ENVIRONMENT, IDENTITY_PROVIDER, PROVISIONING, SERVICE_PROVIDER, USER
 
 Operation = Literal["create", "replace", "modify", "delete"]

@@ -12,8 +12,8 @@ from typing import Final
 
 from lxml import etree
 
+from connectors.claims import CORE_1_1, CORE_GROUP, CORE_USER, ENTERPRISE_1_1, ENTERPRISE_USER, LOCAL_CLAIMS
 from service import vocabulary
-from service.claims import CORE_1_1, CORE_GROUP, CORE_USER, ENTERPRISE_1_1, ENTERPRISE_USER, LOCAL_CLAIMS
 from service.pdp import DEFAULT_LIMITS, PolicyError
 from service.pdp.xml_input import XmlError, line_of, local_name, parse_xml, path_of
 from service.pep import UNDERSTOOD

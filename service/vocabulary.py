@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from service import claims
-from service.claims import CORE_GROUP, CORE_USER, ENTERPRISE_USER, LOCAL_CLAIMS
+from connectors import claims
+from connectors.claims import CORE_GROUP, CORE_USER, ENTERPRISE_USER, LOCAL_CLAIMS
 
 USER: Final = "http://wso2.org/identity/user"
 SERVICE_PROVIDER: Final = "http://wso2.org/identity/sp"

@@ -25,8 +25,8 @@ from typing import Any, Final
 
 import re2
 
-from service import claims
-from service.claims import PathError, Scalar
+from connectors import claims
+from connectors.claims import PathError, Scalar
 
 MOST_TEXT: Final = 20_000
 MOST_VALUES: Final = 1_000

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors import claims
+from connectors.claims import PathError, Scalar
 from connectors.errors import Misconfigured
-from service import claims
-from service.claims import PathError, Scalar
 from service.providers import ClaimMapping
 from service.provisioning import expressions
 from service.provisioning.expressions import ExpressionError, TooLarge

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from service import claims
+from connectors import claims
 from service.providers import RoleMapping
 
 INTERNAL: Final = "internal/"

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from connectors.claims import CORE_USER
 from connectors.connector import Exchange, Link, Membership, Progress
 from connectors.errors import (
     CredentialsRejected,
@@ -17,7 +18,7 @@ from connectors.errors import (
     TargetUnavailable,
 )
 from connectors.scim2 import Scim2
-from connectors.scim_payload import CORE_USER, wanted
+from connectors.scim_payload import wanted
 from tests.support.driving import Driven, drive, listed, reply, run, scim_error
 from tests.support.tasks import ALICE, ENTERPRISE, NOW, group_task, members, settings, unanswered, user_task
 

@@ -1,7 +1,8 @@
 import pytest
 
+from connectors.claims import CORE_GROUP, CORE_USER
 from connectors.profile import load
-from connectors.scim_payload import CORE_GROUP, CORE_USER, member_values, nested, stored_name, wanted
+from connectors.scim_payload import member_values, nested, stored_name, wanted
 from tests.support.tasks import ALICE, ENTERPRISE, group_task, members, settings, user_task
 
 PLAIN = settings({})

@@ -1,7 +1,8 @@
 import pytest
 
+from connectors.claims import CORE_USER
 from connectors.profile import load
-from connectors.scim_payload import CORE_USER, wanted
+from connectors.scim_payload import wanted
 from connectors.scim_shape import read, shaped
 from tests.support.tasks import ALICE, ENTERPRISE, settings, user_task
 

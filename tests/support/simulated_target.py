@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from connectors.claims import CORE_GROUP, CORE_USER
 from connectors.connector import Reply, Request
-from connectors.scim_payload import CORE_GROUP, CORE_USER
 from tests.support.driving import reply, scim_error
 
 BASE = "https://target.test/scim"

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from connectors.claims import CORE_GROUP, CORE_USER
 from connectors.conformance import Account, Group, Subject, Target
 from connectors.google import Google
 from connectors.salesforce import Salesforce
 from connectors.scim1 import Scim1
 from connectors.scim2 import Scim2
-from connectors.scim_payload import CORE_GROUP, CORE_USER
 from connectors.spml import Spml
 from tests.support.google_target import GoogleTarget
 from tests.support.google_tasks import google_settings

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
-from service.claims import ENTERPRISE_USER
+from connectors.claims import ENTERPRISE_USER
 from service.providers import RESIDENT
 from service.store import configuration, entities
 from service.web.api_decisions import DecisionApi

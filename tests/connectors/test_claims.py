@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import claims
-from service.claims import PathError, claim_values, path_of, read
+from connectors import claims
+from connectors.claims import PathError, claim_values, path_of, read
 
 ALICE = {
     "userName": "alice",
