@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from service import app, config
+from service import app, config, logs
 from service.delivery_report import report, table
 from service.metrics import Metrics
 from service.provisioning.bulk import Action, Bulk, Outcome
@@ -83,6 +83,7 @@ YES = click.option("--yes", is_flag=True, help="Do it; without, those that the f
 @click.group()
 def deliveries() -> None:
     """List, show, retry and cancel deliveries."""
+    logs.configure(quiet=True)  # what was done is the answer here
 
 
 @deliveries.command("list")

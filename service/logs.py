@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def configure(*, json: bool | None = None) -> None:
-    """Set up logging for this process; `json` None: text when standard error is a terminal."""
+def configure(*, json: bool | None = None, quiet: bool = False) -> None:
+    """Set up logging for this process; `json` None: text when standard error is a terminal; `quiet`: warnings only."""
     as_json = not sys.stderr.isatty() if json is None else json
     # Plain tracebacks: prettier ones print the local variables, secrets among them.
     text = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -21,7 +21,7 @@ def configure(*, json: bool | None = None) -> None:
     ]
     structlog.configure(
         processors=[*shared, *([structlog.processors.format_exc_info] if as_json else []), renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

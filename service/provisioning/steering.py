@@ -76,14 +76,14 @@ class Steering:
             delivery = ledger.find_delivery(tx, delivery_id)
             if delivery is None:
                 raise RequestRefused(404, [("id", f"there is no delivery `{delivery_id}`")])
-            structlog.contextvars.bind_contextvars(request=delivery.request_id, delivery=delivery.id)
             try:
                 change(tx, delivery, now)
             except transitions.WrongState as wrong:
                 raise RequestRefused(409, [("state", str(wrong))]) from wrong
             lane_id = delivery.lane_id
             announce(tx)
-        log.info("changed by hand", state=delivery.state, reason=delivery.reason)
+        about = {"request": delivery.request_id, "delivery": delivery.id}
+        log.info("changed by hand", state=delivery.state, reason=delivery.reason, **about)
         if delivery.state in FINAL_STATES:
             self._metrics.ended(delivery.identity_provider, delivery.state)
         self._ring(lane_id)

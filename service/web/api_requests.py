@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from service.providers import RESIDENT, WSO2_RESIDENT
 from service.store import ledger
 from service.store.database import Transaction
@@ -113,6 +115,7 @@ class RequestApi:
                 view = view if _visible(call.principal, request) else None
         if view is None:
             raise Problem(404, f"there is no delivery `{id}`")
+        structlog.contextvars.bind_contextvars(request=view["requestId"], delivery=id)
         return Answer(view)
 
     @operation(

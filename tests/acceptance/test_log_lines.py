@@ -70,6 +70,8 @@ def test_a_change_by_hand_carries_them_and_what_the_thread_does_next_does_not(ap
         api.post("/service-providers", {"name": f"afterwards-{n}"})
     written = lines()
     assert about(written, "changed by hand") == [("changed by hand", dead["requestId"], delivery["id"])]
+    done = [one for one in written if one.get("operation") == "RequestApi.retry"]
+    assert [(one["request"], one["delivery"]) for one in done] == [(dead["requestId"], delivery["id"])]
     others = [one for one in written if one.get("operation", "").startswith("ServiceProviderApi")]
     assert len(others) == 20
     assert not any({"request", "delivery", "lane"} & set(one) for one in others)
