@@ -19,6 +19,7 @@ from connectors.google_groups import GroupWork
 from connectors.google_settings import PROPERTIES, Setup, problems, setup
 from connectors.google_users import UserWork
 from connectors.google_work import Work
+from connectors.nesting import Nesting, chosen
 from connectors.rest_calls import Talk
 
 
@@ -61,6 +62,10 @@ class Google:
     def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
         """Whether a delete removes the account for good; see `connectors.connector.deletes`."""
         return entity_type == "group" or not setup(settings).suspends
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """What becomes of groups in groups; see `connectors.nesting`."""
+        return chosen(settings, "google_prov_nested_groups")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

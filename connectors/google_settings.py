@@ -14,6 +14,7 @@ from connectors.google_key import ServiceKey, service_key
 from connectors.jwt import BadKey
 from connectors.metadata import metadata_problems
 from connectors.naming import pattern_parts
+from connectors.nesting import nesting_property
 
 TOKEN_ENDPOINT = "https://oauth2.googleapis.com/token"  # noqa: S105 - the address that gives tokens
 API_ENDPOINT = "https://admin.googleapis.com"
@@ -124,6 +125,7 @@ _IN_ORDER = (
         display_name="Organizational Unit",
         description="Path of the organizational unit that new accounts are put into, for example /Staff",
     ),
+    nesting_property("google_prov_nested_groups"),
     Property(
         key="google_prov_enable_pwd_provisioning",
         display_name="Enable Password Provisioning",

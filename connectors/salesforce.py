@@ -14,6 +14,7 @@ from typing import Any
 from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError
+from connectors.nesting import Nesting, chosen
 from connectors.rest_calls import Talk
 from connectors.salesforce_calls import Organization, organization
 from connectors.salesforce_fields import described
@@ -67,6 +68,10 @@ class Salesforce:
         """Users are never deleted there, groups are; see `connectors.connector.deletes`."""
         del settings
         return entity_type == "group"
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """What becomes of groups in groups; see `connectors.nesting`."""
+        return chosen(settings, "sf-nested-groups")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

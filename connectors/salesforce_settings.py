@@ -15,6 +15,7 @@ from connectors.errors import Misconfigured
 from connectors.jwt import BadKey, load_key
 from connectors.metadata import metadata_problems
 from connectors.naming import pattern_parts
+from connectors.nesting import nesting_property
 from connectors.oauth import Client, ClientAuthentication
 
 GRANTS = ("clientCredentials", "password", "jwtBearer")
@@ -136,6 +137,7 @@ _IN_ORDER = (
         display_name="External ID Field",
         description="A custom field of User for the entity's id, by which accounts are known, for example Sluice_Id__c",
     ),
+    nesting_property("sf-nested-groups"),
     Property(
         key="sf-deprovisioning",
         display_name="Deprovisioning",

@@ -16,6 +16,7 @@ from connectors.characters import refuse_halves
 from connectors.connector import Exchanges, Finding, Probe, Property, Settings, Task
 from connectors.errors import ConnectorError, Misconfigured
 from connectors.metadata import metadata_problems
+from connectors.nesting import Nesting, chosen, nesting_property
 from connectors.profile import Profile, load
 from connectors.scim1_work import Work
 from connectors.scim_access import Access
@@ -84,6 +85,7 @@ PROPERTIES: tuple[Property, ...] = (
         confidential=True,
         display_order=8,
     ),
+    replace(nesting_property("scim-nested-groups"), display_order=9),
 )
 _SCIM_2 = "urn:ietf:params:scim:"
 
@@ -120,6 +122,10 @@ class Scim1:
                 mark = "&" if "?" in endpoint else "?"
                 findings += yield from _look(calls, f"{endpoint}{mark}startIndex=1&count=1", purpose)
         return tuple(findings)
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """What becomes of groups in groups; see `connectors.nesting`."""
+        return chosen(settings, "scim-nested-groups")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

@@ -17,6 +17,7 @@ from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Probe, Settings, Task
 from connectors.errors import Misconfigured
 from connectors.metadata import metadata_problems
+from connectors.nesting import Nesting, chosen
 from connectors.profile import BadProfile, Profile, UnknownProfile, load, parse_overrides
 from connectors.scim2_settings import PROPERTIES
 from connectors.scim_access import access_problems, admission
@@ -55,6 +56,10 @@ class Scim2:
         """Whether a delete removes the resource for good; see `connectors.connector.deletes`."""
         profile = _profile(settings)
         return (profile.user.delete if entity_type == "user" else profile.group.delete) == "delete"
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """What becomes of groups in groups; see `connectors.nesting`."""
+        return chosen(settings, "scim2-nested-groups")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message)."""

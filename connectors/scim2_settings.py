@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connectors.connector import Property
+from connectors.nesting import nesting_property
 from connectors.scim_access import MODES
 
 
@@ -91,6 +92,7 @@ _IN_ORDER = (
         display_name="User Store Domain",
         description="Put in front of names at the target, as DOMAIN/name",
     ),
+    nesting_property("scim2-nested-groups"),
     Property(
         key="scim2-deprovisioning",
         display_name="Deprovisioning",

@@ -14,6 +14,7 @@ from typing import Any
 from connectors.characters import refuse_halves
 from connectors.connector import EntityType, Exchanges, Finding, Probe, Settings, Task
 from connectors.errors import ConnectorError, Misconfigured
+from connectors.nesting import Nesting, chosen
 from connectors.spml_attempt import Attempt
 from connectors.spml_setup import PROPERTIES, problems, setup
 from connectors.spml_targets import Conversation, learn_targets, read_targets
@@ -58,6 +59,10 @@ class Spml:
     def deletes(self, settings: Settings, entity_type: EntityType) -> bool:
         """Whether a delete removes the object for good; see `connectors.connector.deletes`."""
         return not setup(settings, entity_type).suspend_on_delete
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """What becomes of groups in groups; see `connectors.nesting`."""
+        return chosen(settings, "spml-nested-groups")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What is wrong with the settings, as (property key, message); empty when they can work."""

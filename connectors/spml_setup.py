@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from connectors.connector import EntityType, Property, Settings
 from connectors.metadata import metadata_problems
+from connectors.nesting import nesting_property
 from connectors.spml_attributes import ILLEGAL
 from connectors.spml_messages import Style, Wire
 
@@ -133,6 +134,7 @@ PROPERTIES = (
         default="data",
         display_order=15,
     ),
+    replace(nesting_property("spml-nested-groups"), display_order=16),
 )
 _DEFAULTS = {known.key: known.default or "" for known in PROPERTIES}
 

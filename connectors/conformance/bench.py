@@ -36,6 +36,7 @@ from connectors.connector import (
 )
 from connectors.errors import ConnectorError
 from connectors.http import Sender, Transport
+from connectors.nesting import Nesting, nesting, told_members
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 _TRANSPORT = Transport(allow=("127.0.0.0/8", "::1/128"))
@@ -232,14 +233,31 @@ class Bench:
         return attempt, findings
 
     def _membership(self, group: Entity) -> Membership:
-        current = {one.id: _member(one) for one in group.members if one.link is not None}
-        if group.told is None or group.link is None or not group.known:
+        current = self._told(group)
+        nested = any(one.type == "group" for one in group.members) and self._nesting == "flatten"
+        if group.told is None or group.link is None or not group.known or nested:
             return Membership(current=tuple(current.values()))
         return Membership(
             current=tuple(current.values()),
             added=tuple(one for key, one in current.items() if key not in group.told),
             removed=tuple(one for key, one in group.told.items() if key not in current),
         )
+
+    @property
+    def _nesting(self) -> Nesting:
+        return nesting(self.subject.connector, self.settings())
+
+    def _told(self, group: Entity) -> dict[str, Member]:
+        """The members that the target is told of, by entity id."""
+        entities = _within(group)
+        told = told_members(
+            group.members,
+            self._nesting,
+            type_of=lambda one: one.type,
+            id_of=lambda one: one.id,
+            members_of=lambda entity_id: entities[entity_id].members,
+        )
+        return {one.id: _member(one) for one in told if one.link is not None}
 
     # --- one attempt --------------------------------------------------------------------------------------------------
 
@@ -309,7 +327,7 @@ class Bench:
         if entity.link is not None:
             entity.link = replace(entity.link, active=result.active)
         if entity.type == "group":
-            entity.told = {one.id: _member(one) for one in entity.members if one.link is not None}
+            entity.told = self._told(entity)
 
     def _check_secrecy(self, attempt: Attempt) -> None:
         secrets = self.confidential()
@@ -371,6 +389,18 @@ def check_step(step: Step) -> None:
         json.dumps(step.value)
     elif step.delivered is not None:
         json.dumps(step.delivered)
+
+
+def _within(group: Entity) -> dict[str, Entity]:
+    """The groups in a group, and in those, by entity id."""
+    found: dict[str, Entity] = {}
+    waiting = list(group.members)
+    while waiting:
+        one = waiting.pop()
+        if one.id not in found and one.type == "group":
+            found[one.id] = one
+            waiting += one.members
+    return found
 
 
 def _identifier(entity: Entity) -> str:

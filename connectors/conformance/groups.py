@@ -8,6 +8,7 @@ from connectors.conformance.bench import Bench, Entity
 from connectors.conformance.subject import needs
 from connectors.conformance.users import identifier
 from connectors.errors import ConnectorError, TargetConflict
+from connectors.nesting import nesting
 
 #: More than one request of the strictest limits that are known (100), twice.
 MANY = 230
@@ -193,8 +194,11 @@ class GroupChecks:
         there = bench.group_there(group).members
         assert {identifier(one) for one in group.members if one is not dave} <= there
 
+    # --- groups in groups ---------------------------------------------------------------------------------------------
+
     @needs("groups", "members", "nested groups")
     def test_a_group_is_a_member_of_a_group(self, bench: Bench) -> None:
+        set_nesting(bench, "pass-on")
         inner = settled_group(bench)
         outer = bench.group("everyone", inner, bench.settled("carol"))
         bench.deliver(outer, "create")
@@ -203,12 +207,54 @@ class GroupChecks:
         bench.deliver(outer, "modify")
         assert bench.has_members(outer, *outer.members)
 
+    @needs("groups", "members", "nested groups setting")
+    def test_a_group_in_a_group_is_replaced_by_its_users_where_that_is_set(self, bench: Bench) -> None:
+        set_nesting(bench, "flatten")
+        carol = bench.settled("carol")
+        inner = settled_group(bench)
+        outer = bench.group("everyone", inner, carol, inner.members[0])
+        bench.deliver(outer, "create")
+        assert bench.has_members(outer, carol, *inner.members)
+        inner.members.append(bench.settled("dave"))
+        inner.members.append(outer)  # a circle ends nothing
+        bench.deliver(outer, "modify")
+        assert bench.has_members(outer, carol, *inner.members[:-1])
+
+    @needs("groups", "members", "nested groups setting", "reading members")
+    def test_a_user_who_leaves_a_group_in_a_group_leaves_both_where_that_is_set(self, bench: Bench) -> None:
+        set_nesting(bench, "flatten")
+        carol = bench.settled("carol")
+        inner = settled_group(bench)
+        outer = bench.group("everyone", inner, carol)
+        bench.deliver(outer, "create")
+        inner.members.pop()
+        bench.deliver(outer, "modify")
+        assert bench.has_members(outer, carol, *inner.members)
+
+    @needs("groups", "members", "nested groups setting")
+    def test_a_group_in_a_group_is_left_out_where_that_is_set(self, bench: Bench) -> None:
+        set_nesting(bench, "leave-out")
+        carol = bench.settled("carol")
+        outer = bench.group("everyone", settled_group(bench), carol)
+        bench.deliver(outer, "create")
+        assert bench.has_members(outer, carol)
+        bench.deliver(outer, "replace")
+        assert bench.has_members(outer, carol)
+
 
 def settled_group(bench: Bench) -> Entity:
     """A group with two members that has been provisioned."""
     group = bench.group("engineers", bench.settled("alice"), bench.settled("bob"))
     bench.deliver(group, "create")
     return group
+
+
+def set_nesting(bench: Bench, way: str) -> None:
+    """Say what becomes of groups in groups, where the connector has a setting for that."""
+    if bench.subject.nesting is not None:
+        bench.more[bench.subject.nesting] = way
+    found = nesting(bench.subject.connector, bench.settings())
+    assert found == way, f"groups in groups cannot be made to `{way}`"
 
 
 def rename_group(group: Entity, name: str) -> None:

@@ -17,6 +17,7 @@ ABILITIES: Mapping[str, str] = {
     "members": "who is in a group can be changed",
     "reading members": "who is in a group can be read: strangers are found and taken out",
     "nested groups": "a group can be a member of a group",
+    "nested groups setting": "what becomes of groups in groups can be set",
     "disabling": "an account can be disabled and enabled",
     "passwords": "passwords can be set",
     "default password": "an account that is made without a password can be given a default one",

@@ -26,6 +26,7 @@ from connectors.errors import (
     TargetUnavailable,
 )
 from connectors.masking import mask_body, mask_headers, mask_text
+from connectors.nesting import nesting
 from connectors.pinning import NoReply
 from service.provisioning import departure, latecomers, retry
 from service.provisioning.context import Context
@@ -245,6 +246,10 @@ class Courier:
             latecomers.ring(tx, self._context, delivery, now)
         if leaving.members is not None and leaving.members.omitted:
             latecomers.ring_group(tx, self._context, delivery, leaving.members.omitted, now)
+        if leaving.entity_type == "group" and leaving.settings is not None and result.outcome != "unchanged":
+            connector = self._context.connector(delivery.connector_type)
+            if nesting(connector, leaving.settings) == "flatten":
+                latecomers.ring_outer(tx, self._context, delivery, now)
         log.info("delivered", delivery=delivery.id, target=delivery.identity_provider, outcome=result.outcome)
 
     def _went_wrong(self, tx: Transaction, flight: Flight, error: Exception, now: datetime) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from connectors.connector import EntityType, Provisioned, Settings, Task, deletes
 from connectors.errors import ConnectorError
+from connectors.nesting import nesting
 from service.pep import Verdict
 from service.providers import IdentityProvider, OutboundRow
 from service.provisioning import gate, operations, removals, roles, tasks
@@ -230,7 +231,13 @@ class _Look:
             if self._stays(leaving, leaving.settings):
                 return
             if self.entity.type == "group" and leaving.operation != "delete":
-                leaving.members = tasks.members(self.tx, self.entity, delivery.connector_id, self.link)
+                leaving.members = tasks.members(
+                    self.tx,
+                    self.entity,
+                    delivery.connector_id,
+                    self.link,
+                    nesting(self.context.connector(delivery.connector_type), leaving.settings),
+                )
             leaving.task = tasks.build(
                 self.tx,
                 self.context,

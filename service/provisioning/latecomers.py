@@ -20,6 +20,9 @@ from service.store.models import DeliveryRow, EntityRow, RequestRow
 
 log = structlog.get_logger(__name__)
 
+_INNER = "group-in-group"
+_HEIR = "new-bearer-of-an-account"
+
 
 def ring(tx: Transaction, context: Context, member: DeliveryRow, now: datetime) -> None:
     """A member has an account now: deliver the groups that its target has without it, each once."""
@@ -35,11 +38,20 @@ def ring_group(tx: Transaction, context: Context, group: DeliveryRow, omitted: S
         _ring(tx, context, group, _request(entity, group, late, now))
 
 
+def ring_outer(tx: Transaction, context: Context, inner: DeliveryRow, now: datetime) -> None:
+    """A group has changed whose users are, at this target, members of the groups around it: deliver those once more."""
+    request = tx.get_one(RequestRow, inner.request_id)
+    if request.created_by == _INNER:  # all groups around the first one were told at once
+        return
+    for group, last in links.groups_around(tx, inner.entity_id, inner.connector_id):
+        _ring(tx, context, last, _request(group, last, [inner.entity_id], now, by=_INNER))
+
+
 def disinherit(tx: Transaction, context: Context, heir: DeliveryRow, leaver_id: str, now: datetime) -> None:
     """An account that stayed when its bearer left has a new one: who must not get the groups that it is still in."""
     for group, last in links.groups_with_account_of(tx, leaver_id, heir.connector_id):
         if entities.end_membership(tx, group.id, heir.entity_id):
-            _ring(tx, context, last, _request(group, last, [heir.entity_id], now, op="remove"))
+            _ring(tx, context, last, _request(group, last, [heir.entity_id], now, op="remove", by=_HEIR))
 
 
 def _ring(tx: Transaction, context: Context, last: DeliveryRow, request: RequestRow) -> None:
@@ -64,7 +76,13 @@ def _ring(tx: Transaction, context: Context, last: DeliveryRow, request: Request
 
 
 def _request(
-    group: EntityRow, last: DeliveryRow, members: Sequence[str], now: datetime, *, op: str = "add"
+    group: EntityRow,
+    last: DeliveryRow,
+    members: Sequence[str],
+    now: datetime,
+    *,
+    op: str = "add",
+    by: str = "late-member",
 ) -> RequestRow:
     """A change of the group's members, on behalf of whoever provisioned the group last."""
     return RequestRow(
@@ -82,5 +100,5 @@ def _request(
         skipped=[],
         state="pending",
         created_at=now,
-        created_by="late-member" if op == "add" else "new-bearer-of-an-account",
+        created_by=by,
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.connector import Exchange, Link, Member, Membership, Task
+from connectors.nesting import Nesting, told_members
 from service.providers import IdentityProvider
 from service.provisioning import mapping, roles
 from service.provisioning.context import Context
@@ -91,14 +92,21 @@ def _remembered(tx: Transaction, context: Context, connector_id: str, now: datet
     return {key: json.loads(value) for key, value in facts.items()}
 
 
-def members(tx: Transaction, group: EntityRow, connector_id: str, link: LinkRow | None) -> Members:
+def members(
+    tx: Transaction, group: EntityRow, connector_id: str, link: LinkRow | None, way: Nesting = "pass-on"
+) -> Members:
     """The members of a group for one target, and the changes since it last heard of them.
 
-    Who was omitted last time and has an account by now counts as added.
+    Who was omitted last time and has an account by now counts as added. Where groups in groups are replaced by their
+    users, the changes are not known while there are such groups, or were: the target is compared with who is in.
     """
     rows = links.members_at(tx, group.id, connector_id)
+    if way == "leave-out":
+        rows = [row for row in rows if row.type == "user"]
     present = [row for row in rows if row.present]
     since = link.membership_sequence if link is not None else None
+    if way == "flatten" and any(row.type == "group" and (row.present or row.sequence > (since or 0)) for row in rows):
+        present, since = _flattened(tx, connector_id, present), None
     added = removed = None
     if link is not None and since is not None:
         before = set(link.omitted)
@@ -110,6 +118,16 @@ def members(tx: Transaction, group: EntityRow, connector_id: str, link: LinkRow 
         group.membership_sequence,
         tuple(row.entity_id for row in without),
         tuple(row.name for row in without),
+    )
+
+
+def _flattened(tx: Transaction, connector_id: str, present: list[links.MemberAt]) -> list[links.MemberAt]:
+    return told_members(
+        present,
+        "flatten",
+        type_of=lambda row: "group" if row.type == "group" else "user",
+        id_of=lambda row: row.entity_id,
+        members_of=lambda group_id: [row for row in links.members_at(tx, group_id, connector_id) if row.present],
     )
 
 

@@ -159,6 +159,30 @@ def groups_without(tx: Transaction, member_id: str, connector_id: str) -> list[t
     return [(group, last) for group, last in found if last is not None and last.state not in {"pending", "retrying"}]
 
 
+def groups_around(tx: Transaction, inner_id: str, connector_id: str) -> list[tuple[EntityRow, DeliveryRow]]:
+    """The groups at a target that a group is in, or was when they were last delivered, with all that those are in.
+
+    Each with its last delivery to there; not those that have one waiting: it will find the members of now.
+    """
+    at_target = (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == connector_id)
+    inside = MembershipRow.present | (MembershipRow.sequence > func.coalesce(LinkRow.membership_sequence, 0))
+    around: dict[str, EntityRow] = {}
+    seen, frontier = {inner_id}, [inner_id]
+    while frontier:
+        query = (
+            select(EntityRow, LinkRow.identifier)
+            .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
+            .outerjoin(LinkRow, at_target)
+            .where(MembershipRow.member_id.in_(frontier), inside, ~EntityRow.deleted)
+        )
+        found = {group.id: (group, identifier) for group, identifier in tx.execute(query) if group.id not in seen}
+        around |= {key: group for key, (group, identifier) in found.items() if identifier is not None}
+        seen |= found.keys()
+        frontier = list(found)
+    last = [(group, _last_delivery(tx, key, connector_id)) for key, group in sorted(around.items())]
+    return [(group, one) for group, one in last if one is not None and one.state not in {"pending", "retrying"}]
+
+
 def late(tx: Transaction, omitted: Sequence[str], connector_id: str) -> list[str]:
     """Those of a group's omitted members that have an account there by now, or may be getting it at this very moment.
 

@@ -92,7 +92,8 @@ def test_an_installed_plugin_is_listed_with_its_settings(tmp_path, site):
     assert listed["broken"] == []
     found = next(one for one in listed["items"] if one["type"] == "grafana")
     assert (found["displayName"], found["builtIn"]) == ("Grafana", False)
-    assert [one["key"] for one in found["properties"]] == ["grafana-url", "grafana-username", "grafana-password"]
+    keys = ["grafana-url", "grafana-username", "grafana-password", "grafana-nested-groups"]
+    assert [one["key"] for one in found["properties"]] == keys
     assert found["properties"][2]["confidential"]
 
 

@@ -88,6 +88,7 @@ class Scim2Subject(Subject):
     connector = Scim2()
     default_password = "scim2-default-pwd"
     password_switch = "scim2-enable-pwd-provisioning"
+    nesting = "scim2-nested-groups"
 
     def __init__(self, profile: str = "generic", quirks: Quirks | None = None, overrides: str = ""):
         self.profile = profile
@@ -167,6 +168,7 @@ class Scim1Subject(Subject):
     connector = Scim1()
     default_password = "scim-default-pwd"
     password_switch = "scim-enable-pwd-provisioning"
+    nesting = "scim-nested-groups"
 
     def __init__(self, *, patches: bool = True):
         self.patches = patches
@@ -245,6 +247,7 @@ class SpmlSubject(Subject):
     connector = Spml()
     default_password = "spml-default-pwd"
     password_switch = "spml-enable-pwd-provisioning"
+    nesting = "spml-nested-groups"
 
     def __init__(self, **how: Any):
         self.how = how
@@ -326,6 +329,7 @@ class GoogleSubject(Subject):
     connector = Google()
     default_password = "google_prov_default_pwd"
     password_switch = "google_prov_enable_pwd_provisioning"
+    nesting = "google_prov_nested_groups"
     cannot: ClassVar = {
         "accounts without password": "Google demands one: it gets a random one that nobody knows",
         "any user name": "an address of Google has letters a to z, digits and four other characters",
@@ -404,6 +408,7 @@ class SalesforceSubject(Subject):
     connector = Salesforce()
     default_password = "sf-default-pwd"
     password_switch = "sf-enable-pwd-provisioning"
+    nesting = "sf-nested-groups"
     cannot: ClassVar = {"any user name": "a user name of Salesforce has the form of an email address"}
 
     @contextmanager

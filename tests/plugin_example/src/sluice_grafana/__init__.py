@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from connectors.characters import refuse_halves
 from connectors.connector import Exchanges, Finding, Probe, Property, Settings, Task
 from connectors.errors import Misconfigured
 from connectors.metadata import metadata_problems
+from connectors.nesting import Nesting, chosen, nesting_property
 from sluice_grafana.calls import Calls
 from sluice_grafana.teams import provision_team
 from sluice_grafana.users import provision_user
@@ -44,6 +46,7 @@ class Grafana:
             confidential=True,
             display_order=3,
         ),
+        replace(nesting_property("grafana-nested-groups", "flatten", ("flatten", "leave-out")), display_order=4),
     )
 
     def provision(self, task: Task, settings: Settings) -> Exchanges:
@@ -61,6 +64,10 @@ class Grafana:
         if reply.status == 200:
             return (Finding(good=True, message="Grafana answers, and lets us administer its users"),)
         return (Finding(good=False, message=f"Grafana answered {reply.status} to reading the users"),)
+
+    def nesting(self, settings: Settings) -> Nesting:
+        """A team holds users only: the users of a group in a group, or none of them; see `connectors.nesting`."""
+        return chosen(settings, "grafana-nested-groups", "flatten")
 
     def problems(self, settings: Settings) -> list[tuple[str, str]]:
         """What the settings' metadata does not say: user names in Basic credentials hold no colon (RFC 7617)."""

@@ -26,7 +26,6 @@ def provision_team(task: Task, settings: Settings, calls: Calls) -> Exchanges:
         outcome="unchanged" if outcome == "updated" and not sent else outcome,
         identifier=identifier,
         delivered={"name": _name(task)},
-        warnings=_warnings(task),
     )
 
 
@@ -64,7 +63,7 @@ def _members(task: Task, calls: Calls, identifier: str) -> Talk[bool]:
     path = f"/api/teams/{quote(identifier, safe='')}/members"
     shown = yield from calls.must("GET", path, "read the members")
     there = {identifier_in(one, "userId", "read the members") for one in shown}
-    wanted = {one.identifier: one for one in task.membership.current if one.type == "user"}
+    wanted = {one.identifier: one for one in task.membership.current}
     for one in sorted(there - wanted.keys()):
         yield from calls.find("DELETE", f"{path}/{quote(one, safe='')}", "remove a member")
     refused: list[Member] = []
@@ -95,9 +94,3 @@ def _remove(task: Task, calls: Calls) -> Exchanges:
 
 def _name(task: Task) -> str:
     return str(task.attributes.get("displayName") or task.attributes.get("name") or task.name)
-
-
-def _warnings(task: Task) -> tuple[str, ...]:
-    groups = [one.name for one in task.membership.current if one.type == "group"] if task.membership else []
-    names = ", ".join(f"`{name}`" for name in groups)
-    return (f"a team holds users only: these groups were left out: {names}",) if names else ()
