@@ -94,7 +94,8 @@ class Work:
     # --- create -------------------------------------------------------------------------------------------------------
 
     def _create(self, outcome: Outcome) -> Exchanges:
-        if self.task.ambiguous:
+        # A target need not refuse a second group of the same name (core schema, section 8).
+        if self.task.ambiguous or self.kind == "group":
             found = yield from self._find()
             if found is not None:
                 return (yield from self._adopt(found))

@@ -95,6 +95,11 @@ class Work(ABC):
         return self.settings.get(key)
 
     @property
+    def unique(self) -> bool:
+        """Whether targets refuse a second resource of the same name: a user (RFC 7643 section 4.1.1), but no group."""
+        return self.task.entity_type == "user"
+
+    @property
     def kind(self) -> str:
         """`user` or `group`, for people."""
         return self.task.entity_type
@@ -118,8 +123,8 @@ class Work(ABC):
     # -- create -------------------------------------------------------------------------------------------------------
 
     def create(self, outcome: Outcome = "created") -> Exchanges:
-        """POST; what exists already is linked. After an ambiguous attempt, look before posting."""
-        if self.task.ambiguous or self.expected_missing:
+        """POST; what exists already is linked. Look before posting what the target might take a second time."""
+        if self.task.ambiguous or self.expected_missing or not self.unique:
             found = yield from self.find()
             if found is not None:
                 return (yield from self.adopt(found))

@@ -133,7 +133,8 @@ class Scim1Target:
             return Reply(200, {}, b"")
         if method == "PUT":
             self._require_valid(collection, body)
-            self.resources[collection][rest[0]] = dict(body)
+            kept = {"password": stored["password"]} if "password" in stored else {}
+            self.resources[collection][rest[0]] = {**kept, **body}
         elif method == "PATCH":
             self._patch(collection, stored, body)
         return self._json(200, self._shown(collection, rest[0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ from tests.support.salesforce_target import SalesforceTarget
 from tests.support.salesforce_tasks import salesforce_settings
 from tests.support.schemas import spml_schema
 from tests.support.scim1_target import Scim1Target
+from tests.support.scim_target import ScimTarget, scim_target
 from tests.support.simulated_target import PLAYED, Quirks, SimulatedTarget
 from tests.support.spml_target import SpmlTarget
 
@@ -44,10 +47,10 @@ def scim_fields(resource: Mapping[str, Any]) -> dict[str, str]:
 class Simulated(Target):
     server: SimulatedTarget
     base: str
-    overrides: str = ""
+    more: Mapping[str, str]
 
     def properties(self):
-        return self.server.properties_at(f"{self.base}/scim") | {"scim2-profile-overrides": self.overrides}
+        return {**self.server.properties_at(f"{self.base}/scim"), **self.more}
 
     def users(self):
         return {
@@ -90,18 +93,91 @@ class Scim2Subject(Subject):
     password_switch = "scim2-enable-pwd-provisioning"
     nesting = "scim2-nested-groups"
 
-    def __init__(self, profile: str = "generic", quirks: Quirks | None = None, overrides: str = ""):
+    def __init__(
+        self,
+        profile: str = "generic",
+        quirks: Quirks | None = None,
+        overrides: str = "",
+        more: Mapping[str, str] | None = None,
+    ):
         self.profile = profile
         self.quirks = replace(quirks or PLAYED[profile], known_members=True)
         self.cannot = PROFILE_LIMITS.get(profile, {})
         self.attributes = {"entitlements": [{"value": "00e000000000001"}]} if profile == "salesforce" else {}
-        self.overrides = overrides
+        self.more = {"scim2-profile-overrides": overrides, **(more or {})}
 
     @contextmanager
     def start(self) -> Iterator[Target]:
         server = SimulatedTarget(self.quirks)
         with serving(server) as base:
-            yield Simulated(server, base, self.overrides)
+            yield Simulated(server, base, self.more)
+
+
+@dataclass
+class Scim2ServerAt(Target):
+    """The scim2-server package, looked into past its API."""
+
+    server: ScimTarget
+
+    def properties(self):
+        return self.server.properties
+
+    def users(self):
+        return {
+            one["id"]: Account(
+                name=one["userName"],
+                active=one.get("active", True),
+                fields=scim_fields(one),
+                password=one.get("password"),
+            )
+            for one in self.server.users
+        }
+
+    def groups(self):
+        return {
+            one["id"]: Group(
+                name=one["displayName"], members=frozenset(each["value"] for each in one.get("members") or ())
+            )
+            for one in self.server.groups
+        }
+
+    def add_user(self, name):
+        return self._post("Users", {"schemas": [CORE_USER], "userName": name, "active": True})
+
+    def add_group(self, name):
+        return self._post("Groups", {"schemas": [CORE_GROUP], "displayName": name})
+
+    def remove(self, identifier):
+        kind = "Users" if identifier in self.users() else "Groups"
+        self._call("DELETE", f"{kind}/{identifier}")
+
+    def add_member(self, group, user):
+        operation = {"op": "add", "path": "members", "value": [{"value": user}]}
+        schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+        self._call("PATCH", f"Groups/{group}", {"schemas": [schema], "Operations": [operation]})
+
+    def _post(self, kind, body):
+        return self._call("POST", kind, body)["id"]
+
+    def _call(self, method, path, body=None):
+        headers = {"Authorization": f"Bearer {self.server.token}", "Content-Type": "application/scim+json"}
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.server.base}/{path}", content, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            answer = reply.read()
+        return json.loads(answer) if answer else None
+
+
+class Scim2ServerSubject(Subject):
+    connector = Scim2()
+    default_password = "scim2-default-pwd"
+    password_switch = "scim2-enable-pwd-provisioning"
+    nesting = "scim2-nested-groups"
+
+    @contextmanager
+    def start(self) -> Iterator[Target]:
+        with scim_target() as server:
+            yield Scim2ServerAt(server)
 
 
 #: What cannot be done at the targets that have a profile.
@@ -195,6 +271,7 @@ _SPML_FIELDS = {
 class SpmlAt(Target):
     server: SpmlTarget
     base: str
+    more: Mapping[str, str]
 
     def properties(self):
         return {
@@ -204,6 +281,7 @@ class SpmlAt(Target):
             "spml-oc": "person",
             "spml-group-oc": "group",
             "spml-binding": "http" if self.server.plain else "soap",
+            **self.more,
         }
 
     def _of(self, object_class):
@@ -249,14 +327,15 @@ class SpmlSubject(Subject):
     password_switch = "spml-enable-pwd-provisioning"
     nesting = "spml-nested-groups"
 
-    def __init__(self, **how: Any):
+    def __init__(self, more: Mapping[str, str] | None = None, **how: Any):
+        self.more = more or {}
         self.how = how
 
     @contextmanager
     def start(self) -> Iterator[Target]:
         server = SpmlTarget(schema=spml_schema(), password="s3cr3t & <more>", **self.how)
         with serving(server) as base:
-            yield SpmlAt(server, base)
+            yield SpmlAt(server, base, self.more)
 
 
 # --- Google -----------------------------------------------------------------------------------------------------------
@@ -266,9 +345,10 @@ class SpmlSubject(Subject):
 class GoogleAt(Target):
     server: GoogleTarget
     base: str
+    more: Mapping[str, str]
 
     def properties(self):
-        return google_settings(self.base, f"{self.base}/token").properties
+        return google_settings(self.base, f"{self.base}/token", **self.more).properties
 
     def users(self):
         return {
@@ -336,11 +416,14 @@ class GoogleSubject(Subject):
         "a_user_is_created_with_nothing_but_a_name": "Google demands a given name and a family name",
     }
 
+    def __init__(self, **more: str):
+        self.more = more
+
     @contextmanager
     def start(self) -> Iterator[Target]:
         server = GoogleTarget(token_url="http://loopback/token")
         with serving(server) as base:
-            yield GoogleAt(server, base)
+            yield GoogleAt(server, base, self.more)
 
     def account_name(self, name):
         return f"{name}@example.com"
@@ -360,9 +443,10 @@ _SALESFORCE_FIELDS = {
 class SalesforceAt(Target):
     server: SalesforceTarget
     base: str
+    more: Mapping[str, str]
 
     def properties(self):
-        return salesforce_settings(self.base).properties
+        return salesforce_settings(self.base, **self.more).properties
 
     def users(self):
         return {
@@ -411,12 +495,15 @@ class SalesforceSubject(Subject):
     nesting = "sf-nested-groups"
     cannot: ClassVar = {"any user name": "a user name of Salesforce has the form of an email address"}
 
+    def __init__(self, **more: str):
+        self.more = more
+
     @contextmanager
     def start(self) -> Iterator[Target]:
         server = SalesforceTarget()
         with serving(server) as base:
             server.instance = base
-            yield SalesforceAt(server, base)
+            yield SalesforceAt(server, base, self.more)
 
     def account_name(self, name):
         return f"{name}@acme.test"
