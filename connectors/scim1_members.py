@@ -17,7 +17,7 @@ from connectors.scim_calls import Answer, Calls, Talk, Vanished
 
 # 1.1 names no limit; a message of this many members stays well under a megabyte.
 MOST_IN_ONE = 1000
-_NOT_ACCEPTED = frozenset({400, 404, 409, 422})
+NOT_ACCEPTED = frozenset({400, 404, 409, 422})
 # So many refused alone and none accepted: it is not the members that the target dislikes.
 _HOPELESS = 5
 
@@ -64,7 +64,7 @@ class _Sending:
         ]
         purpose = f"change {len(batch)} members" if len(batch) > 1 else "change one member"
         answer = yield from self.calls.patch(self.url, message({"members": values}), purpose)
-        if answer.status not in _NOT_ACCEPTED:
+        if answer.status not in NOT_ACCEPTED:
             answer.expect()
             self.accepted += len(batch)
             return

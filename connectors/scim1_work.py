@@ -15,7 +15,7 @@ from connectors.connector import Exchanges, Link, Member, Outcome, Progress, Pro
 from connectors.errors import Misconfigured, TargetConflict, TargetRefused, TargetUnavailable
 from connectors.filters import resource_url
 from connectors.passwords import changed_password, initial_password
-from connectors.scim1_members import change_members, difference
+from connectors.scim1_members import NOT_ACCEPTED, change_members, difference
 from connectors.scim1_payload import members_value, message, name_of, partial, wanted
 from connectors.scim_calls import Answer, Calls, Talk, Unsupported, Vanished
 from connectors.scim_changes import paths, relevant, touched
@@ -103,10 +103,29 @@ class Work:
         answer = yield from self.calls.post(self.endpoint, body, f"create the {self.kind}", secrets)
         if answer.taken:
             return (yield from self._conflict(answer))
+        unsent = self._members if "members" in body and answer.status in NOT_ACCEPTED else ()
+        if unsent:
+            # One member that is gone from the target must not keep the group from being made.
+            purpose = "create the group without members"
+            empty = yield from self.calls.post(self.endpoint, self.resource, purpose)
+            answer = empty if empty.good else answer
         if not answer.good:
             raise answer.error()
         identifier = answer.identifier or (yield from self._identifier_of_new(answer))
+        if unsent:
+            yield Progress(identifier=identifier, delivered=self.resource, etag=answer.etag)
+            return (yield from self._fill(outcome, identifier))
         return self._done(outcome, identifier, answer.etag)
+
+    def _fill(self, outcome: Outcome, identifier: str) -> Exchanges:
+        """Add the members to a group that was made without."""
+        try:
+            yield from change_members(self.calls, resource_url(self.endpoint, identifier), self._members, ())
+        except Vanished as error:
+            raise TargetUnavailable("create the group: it was created and then was gone") from error
+        except Unsupported:
+            yield from self._without_patch(Link(identifier, self.resource))
+        return self._done(outcome, identifier, None)
 
     def _identifier_of_new(self, answer: Answer) -> Talk[str]:
         """Some targets confirm a creation without saying what they created."""

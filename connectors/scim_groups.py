@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
 from connectors.connector import Exchanges, Link, Member
 from connectors.errors import TargetRefused
 from connectors.filters import resource_url
-from connectors.scim_calls import Talk
+from connectors.scim_calls import Answer, Talk
 from connectors.scim_members import NOT_ACCEPTED, Change, change_members, differences
 from connectors.scim_payload import member_values
 from connectors.scim_work import Work, Written
@@ -37,14 +36,20 @@ class GroupWork(Work):
         membership = self.task.membership
         return membership is None or (membership.added is not None and membership.removed is not None)
 
-    def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The image with as many members as one request may hold."""
-        first = self._members[: self._at_once]
-        return (self.resource | {"members": self._values(first)} if first else self.resource), ()
+    def post(self) -> Talk[tuple[Answer, Sequence[Change]]]:
+        """The image with as many members as one request may hold; without any where these are refused.
 
-    def unsent_members(self) -> list[Change]:
-        """The members that the creation could not hold."""
-        return [Change(add=True, member=member) for member in self._members[self._at_once :]]
+        One member that is gone from the target must not keep the group from being made.
+        """
+        changes = [Change(add=True, member=member) for member in self._members]
+        first = self._values(self._members[: self._at_once])
+        whole = self.resource | {"members": first} if first else self.resource
+        answer = yield from self.calls.post(self.endpoint, whole, "create the group")
+        if first and answer.status in NOT_ACCEPTED and not answer.taken:
+            empty = yield from self.calls.post(self.endpoint, self.resource, "create the group without members")
+            if empty.good:
+                return empty, changes
+        return answer, changes[self._at_once :]
 
     def write_known(self, link: Link) -> Talk[Written]:
         """Changes by PATCH where they are known; else PUT of the whole group, or its members compared and changed."""

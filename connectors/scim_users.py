@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from connectors.connector import Exchanges, Link, Provisioned
 from connectors.filters import resource_url
 from connectors.passwords import changed_password, initial_password
-from connectors.scim_calls import Talk
+from connectors.scim_calls import Answer, Talk
 from connectors.scim_changes import Operation, patch_message, pathless
+from connectors.scim_members import Change
 from connectors.scim_work import Work, Written
 
 
@@ -21,10 +22,11 @@ class UserWork(Work):
     def _passwords(self) -> bool:
         return self.settings.flag("scim2-enable-pwd-provisioning", default=True)
 
-    def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    def post(self) -> Talk[tuple[Answer, Sequence[Change]]]:
         """The image, with its initial password where there is one."""
         default = self.settings.get("scim2-default-pwd")
-        return self._body(initial_password(self.task, enabled=self._passwords, default=default))
+        body, secrets = self._body(initial_password(self.task, enabled=self._passwords, default=default))
+        return (yield from self.calls.post(self.endpoint, body, "create the user", secrets)), ()
 
     @property
     def expected_missing(self) -> bool:

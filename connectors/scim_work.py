@@ -7,7 +7,7 @@ an earlier attempt without an answer, an account that exists already, a state th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -56,8 +56,8 @@ class Work(ABC):
     # -- what users and groups do differently -------------------------------------------------------------------------
 
     @abstractmethod
-    def new_resource(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The body that creates the resource, and the secrets in it."""
+    def post(self) -> Talk[tuple[Answer, Sequence[Change]]]:
+        """Create the resource; the answer, and the members that are still to be sent."""
 
     @abstractmethod
     def write_known(self, link: Link) -> Talk[Written]:
@@ -66,10 +66,6 @@ class Work(ABC):
     @abstractmethod
     def remove(self, identifier: str) -> Exchanges:
         """Take the resource away as the profile says."""
-
-    def unsent_members(self) -> list[Change]:
-        """Members that one request could not hold: a user has none."""
-        return []
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -132,8 +128,7 @@ class Work(ABC):
             # Made now, it could never be found again: neither after a lost answer nor to be enabled.
             warning = f"the target hides disabled users: `{self.name}` is made when it is enabled"
             return Provisioned(outcome="unchanged", active=False, warnings=(warning,))
-        body, secrets = self.new_resource()
-        answer = yield from self.calls.post(self.endpoint, body, f"create the {self.kind}", secrets)
+        answer, unsent = yield from self.post()
         if answer.taken:
             return (yield from self._conflict(answer))
         if not answer.good:
@@ -141,15 +136,15 @@ class Work(ABC):
         identifier = answer.identifier or (yield from self._identifier_of_new(answer))
         yield Progress(identifier=identifier, delivered=self.resource, etag=answer.etag)
         try:
-            yield from self._complete(identifier)
+            yield from self._complete(identifier, unsent)
         except Vanished as error:
             raise TargetUnavailable(f"create the {self.kind}: it was created and then was gone") from error
         return self.done(outcome, identifier, answer.etag)
 
-    def _complete(self, identifier: str) -> Talk[None]:
+    def _complete(self, identifier: str, unsent: Sequence[Change]) -> Talk[None]:
         url = resource_url(self.endpoint, identifier)
         try:
-            yield from change_members(self.calls, url, self.unsent_members())
+            yield from change_members(self.calls, url, unsent)
         except Unsupported:
             yield from self.write(Link(identifier, self.resource))
 

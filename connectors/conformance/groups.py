@@ -194,6 +194,16 @@ class GroupChecks:
         there = bench.group_there(group).members
         assert {identifier(one) for one in group.members if one is not dave} <= there
 
+    @needs("groups", "members")
+    def test_a_member_that_has_vanished_keeps_no_group_from_being_made(self, bench: Bench) -> None:
+        alice, bob, carol = (bench.settled(name) for name in ("alice", "bob", "carol"))
+        bench.target.remove(identifier(bob))
+        group = bench.group("engineers", alice, bob, carol)
+        attempt = bench.attempt(group, "create")
+        assert attempt.error is None or isinstance(attempt.error, ConnectorError)
+        there = bench.group_there(group).members
+        assert {identifier(alice), identifier(carol)} <= there
+
     # --- groups in groups ---------------------------------------------------------------------------------------------
 
     @needs("groups", "members", "nested groups")

@@ -56,6 +56,7 @@ class Scim1Target:
     password: str = "s3cr3t"
     token: str = ""
     patches: bool = True
+    known_members: bool = False  # only what is there may be a member
     unknown_members: set = field(default_factory=set)  # a membership of one of these is refused with 404
     resources: dict = field(default_factory=lambda: {"Users": {}, "Groups": {}})
     received: list = field(default_factory=list)  # "METHOD Collection"
@@ -218,6 +219,9 @@ class Scim1Target:
             raise Refused(400, f"schemas {body.get('schemas')} but {used} are used")
         if not partial and not body.get(REQUIRED[collection]):
             raise Refused(400, f"no {REQUIRED[collection]}")
+        for one in body.get("members") or () if self.known_members else ():
+            if one["value"] not in self.resources["Users"] | self.resources["Groups"] and "operation" not in one:
+                raise Refused(422, f"no member {one['value']}")
         for key, value in body.items():
             if key != "schemas":
                 self._require_type(key, schema.get(key), value, partial=partial)

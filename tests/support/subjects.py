@@ -248,10 +248,13 @@ class Scim1Subject(Subject):
 
     def __init__(self, *, patches: bool = True):
         self.patches = patches
+        reason = "a group is sent whole to a target without PATCH, which refuses it whole"
+        of_vanished = ("costs_no_other_its_membership", "keeps_no_group_from_being_made")
+        self.cannot = {} if patches else {f"a_member_that_has_vanished_{one}": reason for one in of_vanished}
 
     @contextmanager
     def start(self) -> Iterator[Target]:
-        server = Scim1Target(password="s3cr3t-of-the-admin", patches=self.patches)
+        server = Scim1Target(password="s3cr3t-of-the-admin", patches=self.patches, known_members=True)
         with serving(server) as base:
             yield Scim1At(server, base)
 
