@@ -20,6 +20,7 @@ from connectors.connector import Settings, Task
 from connectors.errors import TargetRefused
 from connectors.google_settings import Setup
 from connectors.naming import provisioning_pattern
+from connectors.passwords import refuse_mapped
 from connectors.rest_calls import mappings
 
 #: Marks an account as the one of an entity, among its external ids.
@@ -80,8 +81,9 @@ _PHONES = {"fax": "work_fax"}
 def user(task: Task, settings: Settings, setup: Setup) -> tuple[dict[str, Any], list[str]]:
     """The state that a user should have, without a password; and what was left out, for people.
 
-    Raises TargetRefused when there is nothing to make an address of.
+    Raises TargetRefused when there is nothing to make an address of, Misconfigured for a claim mapped to `password`.
     """
+    refuse_mapped(task, "password")
     warnings: list[str] = []
     made = _mapped_user(task, setup, warnings) if task.mapped else _user(task.attributes)
     address = primary_email(task, settings, setup)

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.claims import CORE_GROUP, CORE_USER
 from connectors.connector import Member, Settings, Task
+from connectors.passwords import refuse_mapped
 from connectors.profile import Members
 
 # RFC 7643 sections 3.1 and 4: the target's own, or not part of the image (the password goes apart, members as changes).
@@ -39,10 +40,12 @@ def wanted(task: Task, settings: Settings) -> dict[str, Any]:
     """The full state that the target should have, without `id`, `meta`, members and password.
 
     `externalId` is our entity id unless a mapping fills it; `schemas` lists the core schema and the extensions present.
+    Raises Misconfigured when a claim is mapped to `password`.
     """
+    refuse_mapped(task, "password")
     attributes = nested(task) if task.mapped else task.attributes
     # A claim that is kept under its own URI is no SCIM attribute: a mapping may send it, under a name of the target's.
-    sent = {key: value for key, value in attributes.items() if key not in _NEVER_SENT and "://" not in key}
+    sent = {key: value for key, value in attributes.items() if key.lower() not in _NEVER_SENT and "://" not in key}
     resource = _without_empty(sent)
     name = naming_attribute(task)
     resource[name] = stored_name(task, settings, str(resource.get(name) or task.name))

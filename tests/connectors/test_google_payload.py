@@ -8,6 +8,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from connectors.account_claims import claim
+from connectors.errors import Misconfigured
 from connectors.google_changes import clears_list, difference, relevant
 from connectors.google_payload import group, unaccented, user
 from connectors.google_settings import setup
@@ -137,3 +138,12 @@ def test_what_others_have_set_is_not_relevant():
 )
 def test_a_claim_is_read_by_uri_or_path(name, expected):
     assert claim({**ALICE, "http://acme.test/badge": "b-1"}, name) == expected
+
+
+def test_a_claim_that_is_mapped_to_the_password_is_refused():
+    with pytest.raises(Misconfigured, match="is not taken from claims"):
+        user(
+            user_task(attributes={"primaryEmail": "a@example.com", "Password": "p"}, mapped=True),
+            google_settings(),
+            setup(google_settings()),
+        )

@@ -1,6 +1,7 @@
 import pytest
 
 from connectors.claims import CORE_GROUP, CORE_USER
+from connectors.errors import Misconfigured
 from connectors.profile import load
 from connectors.scim_payload import member_values, nested, stored_name, wanted
 from tests.support.tasks import ALICE, ENTERPRISE, group_task, members, settings, user_task
@@ -125,8 +126,16 @@ def test_a_mapping_may_choose_the_external_id():
     assert wanted(user_task(attributes={"userName": "al"}, mapped=True), PLAIN)["externalId"] == "entity-alice"
 
 
-def test_a_mapped_password_is_no_attribute():
-    assert "password" not in wanted(user_task(attributes={"password": "p"}, mapped=True), PLAIN)
+@pytest.mark.parametrize(
+    "name", ["password", "Password", f"{CORE_USER}:password", "urn:scim:schemas:core:1.0:passWord"]
+)
+def test_a_claim_that_is_mapped_to_the_password_is_refused(name):
+    with pytest.raises(Misconfigured, match="is not taken from claims"):
+        wanted(user_task(attributes={name: "p"}, mapped=True), PLAIN)
+
+
+def test_a_password_is_never_part_of_an_image_in_any_case():
+    assert "p" not in wanted(user_task(attributes={"Password": "p", "userName": "alice"}), PLAIN).values()
 
 
 @pytest.mark.parametrize("value", ["false", "False", "no", "0"])
