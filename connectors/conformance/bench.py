@@ -75,6 +75,7 @@ class Entity:
     unfinished: list[Exchange] = field(default_factory=list)
     told: dict[str, Member] | None = None
     known: bool = True  # whether the changes of the members are known; else only who is in
+    mapped: bool = False  # whether claim mappings choose and rename its attributes
 
 
 @dataclass
@@ -211,7 +212,8 @@ class Bench:
             entity_id=entity.id,
             name=entity.name,
             domain="PRIMARY",
-            attributes=json.loads(json.dumps(entity.attributes)),
+            attributes=self._attributes(entity),
+            mapped=entity.mapped,
             password=password,
             link=entity.link,
             unfinished=tuple(entity.unfinished),
@@ -220,6 +222,14 @@ class Bench:
             random=self.random,
             remembered=dict(self.remembered),
         )
+
+    def _attributes(self, entity: Entity) -> dict[str, Any]:
+        if not entity.mapped:
+            copy: dict[str, Any] = json.loads(json.dumps(entity.attributes))
+            return copy
+        values = {"userName": entity.name, **shown(entity.attributes)}
+        mapped = {remote: values[path] for remote, path in self.subject.mapping.items()}
+        return {**mapped, **self.subject.attributes}
 
     def probe(self, settings: Settings | None = None, fault: Fault | None = None) -> tuple[Attempt, Any]:
         """A connection test; answers the findings, or the error that ended it."""

@@ -97,13 +97,15 @@ class Subject(ABC):
     `cannot` has what it cannot do, with the reason: an ability of `ABILITIES`, or a check's name without `test_`.
     `default_password` and `password_switch` are the keys of these two settings, None where there are none; `nesting`
     the key of the one that says what becomes of nested groups. `profile` is the target profile to set,
-    `attributes` are what every user must have there beside the usual ones.
+    `attributes` are what every user must have there beside the usual ones. `mapping` are claim mappings that make a
+    user for the target: remote names, each with `userName` or one of the paths that an account's `fields` may have.
     """
 
     connector: Connector
     cannot: Mapping[str, str] = {}
     profile: str = "generic"
     attributes: Mapping[str, Any] = {}
+    mapping: Mapping[str, str] = {}
     default_password: ClassVar[str | None] = None
     password_switch: ClassVar[str | None] = None
     nesting: ClassVar[str | None] = None

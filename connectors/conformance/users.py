@@ -7,7 +7,7 @@ import pytest
 from connectors.conformance.bench import Bench, Entity, shown
 from connectors.conformance.subject import needs
 from connectors.connector import deletes
-from connectors.errors import TargetConflict
+from connectors.errors import TargetConflict, TargetRefused
 
 
 class UserChecks:
@@ -79,6 +79,30 @@ class UserChecks:
         bench.deliver(bob, "modify")
         expect_as_wanted(bench, alice)
         expect_as_wanted(bench, bob)
+
+    def test_a_rename_to_a_name_that_is_taken_harms_nobody(self, bench: Bench) -> None:
+        alice = bench.settled("alice")
+        bench.target.add_user(bench.subject.account_name("bob"))
+        before = dict(bench.target.users())
+        rename(alice, "bob")
+        with pytest.raises((TargetConflict, TargetRefused)):
+            bench.deliver(alice, "modify")
+        assert bench.target.users() == before
+
+    def test_claim_mappings_choose_and_rename_what_leaves(self, bench: Bench) -> None:
+        chosen = set(bench.subject.mapping.values())
+        assert chosen, "the subject has no mapping"
+        alice = bench.user()
+        alice.mapped = True
+        bench.deliver(alice, "create")
+        for name in ({"givenName": "Alice", "familyName": "Liddell"}, {"givenName": "Al", "familyName": "Hargreaves"}):
+            alice.attributes |= {"name": name, "displayName": name["givenName"]}
+            bench.deliver(alice, "modify")
+            account, own = bench.account(alice), shown(alice.attributes)
+            assert account.name == bench.subject.account_name("alice")
+            assert {path: own[path] for path in account.fields if path in chosen}.items() <= account.fields.items()
+            # What is not mapped does not leave; a target may demand that something stands in its place.
+            assert not [path for path in account.fields if path not in chosen and account.fields[path] == own[path]]
 
     # --- taken away ---------------------------------------------------------------------------------------------------
 

@@ -132,6 +132,10 @@ class Scim1Target:
         if method == "DELETE":
             del self.resources[collection][rest[0]]
             return Reply(200, {}, b"")
+        key = REQUIRED[collection]
+        others = [one for known, one in self.resources[collection].items() if known != rest[0]]
+        if body and any(one[key].casefold() == str(body.get(key)).casefold() for one in others):
+            raise Refused(409, f"{key} is taken")
         if method == "PUT":
             self._require_valid(collection, body)
             kept = {"password": stored["password"]} if "password" in stored else {}

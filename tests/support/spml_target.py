@@ -211,6 +211,7 @@ class SpmlTarget:
 
     def on_modify(self, message):
         identifier, stored = self._object(message)
+        self._require_free(message, stored)
         for modification in message.iterfind("spml:modification", NAMESPACES):
             if modification.get("modificationMode") is None:
                 raise Refused("malformedRequest", self._violation("a modification without modificationMode"))
@@ -224,6 +225,15 @@ class SpmlTarget:
                 mode = attribute.get("operation") or modification.get("modificationMode")
                 self._change(stored, mode, attribute.get("name"), self._values(attribute))
         return self._with_pso(self._response("modifyRequest"), identifier, message)
+
+    def _require_free(self, message, stored):
+        """Refuse a rename to the name of another object."""
+        own = NAME_ATTRIBUTES[stored.object_class]
+        parts = [*message.iter(f"{{{DSML}}}attr"), *message.iter(f"{{{DSML}}}modification")]
+        named = [one for part in parts if part.get("name").lower() == own for one in self._values(part)]
+        others = [one for one in self.objects.values() if one is not stored and one.object_class == stored.object_class]
+        if any(set(named) & set(one.values(own)) for one in others):
+            raise Refused("alreadyExists", "the name is taken")
 
     def _change(self, stored, mode, name, values):
         if name.lower() == "credentials":

@@ -92,6 +92,7 @@ class Scim2Subject(Subject):
     default_password = "scim2-default-pwd"
     password_switch = "scim2-enable-pwd-provisioning"
     nesting = "scim2-nested-groups"
+    mapping: ClassVar = {"userName": "userName", "name.familyName": "name.familyName"}
 
     def __init__(
         self,
@@ -173,6 +174,7 @@ class Scim2ServerSubject(Subject):
     default_password = "scim2-default-pwd"
     password_switch = "scim2-enable-pwd-provisioning"
     nesting = "scim2-nested-groups"
+    mapping: ClassVar = {"userName": "userName", "name.familyName": "name.familyName"}
 
     @contextmanager
     def start(self) -> Iterator[Target]:
@@ -245,6 +247,7 @@ class Scim1Subject(Subject):
     default_password = "scim-default-pwd"
     password_switch = "scim-enable-pwd-provisioning"
     nesting = "scim-nested-groups"
+    mapping: ClassVar = {"userName": "userName", "name.familyName": "name.familyName"}
 
     def __init__(self, *, patches: bool = True):
         self.patches = patches
@@ -329,6 +332,7 @@ class SpmlSubject(Subject):
     default_password = "spml-default-pwd"
     password_switch = "spml-enable-pwd-provisioning"
     nesting = "spml-nested-groups"
+    mapping: ClassVar = {"accountId": "userName", "sn": "name.familyName"}
 
     def __init__(self, more: Mapping[str, str] | None = None, **how: Any):
         self.more = more or {}
@@ -413,6 +417,11 @@ class GoogleSubject(Subject):
     default_password = "google_prov_default_pwd"
     password_switch = "google_prov_enable_pwd_provisioning"
     nesting = "google_prov_nested_groups"
+    mapping: ClassVar = {
+        "primaryEmail": "emails",
+        "name.givenName": "name.givenName",
+        "name.familyName": "name.familyName",
+    }
     cannot: ClassVar = {
         "accounts without password": "Google demands one: it gets a random one that nobody knows",
         "any user name": "an address of Google has letters a to z, digits and four other characters",
@@ -496,6 +505,7 @@ class SalesforceSubject(Subject):
     default_password = "sf-default-pwd"
     password_switch = "sf-enable-pwd-provisioning"
     nesting = "sf-nested-groups"
+    mapping: ClassVar = {"LastName": "name.familyName", "Email": "emails"}
     cannot: ClassVar = {"any user name": "a user name of Salesforce has the form of an email address"}
 
     def __init__(self, **more: str):

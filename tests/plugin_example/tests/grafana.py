@@ -64,6 +64,9 @@ class GrafanaTarget:
     def change_user(self, number, *, body, **_):
         if number not in self.users:
             return reply(404, {"message": "user not found"})
+        others = [one for one in self.users.values() if one["id"] != number]
+        if any(one["login"] == body.get("login") for one in others):
+            return reply(409, {"message": "login already in use"})
         self.users[number] |= body
         return reply(200, {"message": "User updated"})
 

@@ -52,6 +52,7 @@ class GrafanaAt(Target):
 class GrafanaSubject(Subject):
     connector = Grafana()
     nesting = "grafana-nested-groups"
+    mapping: ClassVar = {"login": "userName", "name": "displayName"}
     cannot: ClassVar = {
         "accounts without password": "Grafana demands one: it gets a random one that nobody knows",
         "default password": "the connector has no such setting",
