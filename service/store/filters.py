@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, or_, select
+import json
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.store.entities import key
-from service.store.models import DeliveryRow, EntityRow, IdentityProviderRow, ServiceProviderRow
+from service.store.ids import earliest_id
+from service.store.models import DecisionRow, DeliveryRow, EntityRow, IdentityProviderRow, ServiceProviderRow
 
 Column = InstrumentedAttribute[str]
 
@@ -34,3 +38,16 @@ def account_at(name: Column, text: str) -> ColumnElement[bool]:
     """That an account is at the identity provider of that name; accounts follow its renaming."""
     named = select(IdentityProviderRow.name).where(IdentityProviderRow.name_key == key(text))
     return or_(name == text, name.in_(named))
+
+
+def accepted_before(moment: datetime) -> ColumnElement[bool]:
+    """That a delivery was accepted, or retried by hand, before then; its id, which never changes, is no younger."""
+    return and_(DeliveryRow.id < earliest_id(moment + timedelta(milliseconds=1)), DeliveryRow.created_at < moment)
+
+
+def decided_by(policy: str) -> ColumnElement[bool]:
+    """That a decision about a delivery was due to that policy. Databases differ in how they write what is not ASCII."""
+    policies = cast(DecisionRow.policies, Text)
+    written = sorted({json.dumps(policy), json.dumps(policy, ensure_ascii=False)})
+    named = or_(*(policies.contains(one, autoescape=True) for one in written))
+    return select(DecisionRow.id).where(DecisionRow.delivery_id == DeliveryRow.id, named).exists()

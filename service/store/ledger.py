@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from service.store import targets
 from service.store.database import Transaction
-from service.store.filters import about, delivered_to, on_behalf_of
+from service.store.filters import about, accepted_before, decided_by, delivered_to, on_behalf_of
 from service.store.models import (
     AttemptRow,
     DecisionRow,
@@ -28,6 +28,9 @@ Json = dict[str, Any]
 
 DUE_STATES = ("pending", "retrying")
 """What waits for its turn or its time; shown as held while its target is."""
+
+MOST_SEARCHED: Final = 20_000
+"""Among as many deliveries one page looks for those that a policy decided about; the next page goes on from there."""
 
 _REQUEST = joinedload(DeliveryRow.request).load_only(RequestRow.entity_type, RequestRow.entity_name)
 
@@ -72,15 +75,43 @@ def deliveries_page(
 ) -> tuple[list[Json], str | None]:
     """The newest deliveries first.
 
-    `filters`: state, identityProvider, serviceProvider, entity (id or name), entityId, request (id), since (aware).
-    Names are compared without case.
+    `filters`: state, identityProvider, serviceProvider, entity (id or name), entityId, request (id), since (aware),
+    until (aware), policy (the id of one that decided). Names are compared without case. A state may be `open`, too.
     """
     query = select(DeliveryRow).where(*_wanted(tx, filters)).order_by(DeliveryRow.id.desc())
     if cursor:
         query = query.where(DeliveryRow.id < cursor)
+    end = _end_of_search(tx, filters, cursor)
+    if end is not None:
+        query = query.where(DeliveryRow.id >= end)
     rows, following = _page(tx, query.options(_REQUEST), limit)
+    return _shown(tx, rows), following or end
+
+
+def _shown(tx: Transaction, rows: Sequence[DeliveryRow]) -> list[Json]:
     seen = _Surroundings.of(tx, rows)
-    return [_delivery(row, seen) | _of_request(row) for row in rows], following
+    return [_delivery(row, seen) | _of_request(row) for row in rows]
+
+
+def _end_of_search(tx: Transaction, filters: Mapping[str, Any], cursor: str | None) -> str | None:
+    """The id down to which a page looks when no index tells what it looks for; None: to the last one."""
+    if not filters.get("policy"):
+        return None
+    others = _wanted(tx, {name: value for name, value in filters.items() if name != "policy"})
+    query = select(DeliveryRow.id).where(*others).order_by(DeliveryRow.id.desc()).offset(MOST_SEARCHED).limit(1)
+    return tx.scalar(query.where(DeliveryRow.id < cursor) if cursor else query)
+
+
+def deliveries_of(tx: Transaction, ids: Sequence[str]) -> list[Json]:
+    """The deliveries with those ids, the oldest first, as `deliveries_page` shows them."""
+    query = select(DeliveryRow).where(DeliveryRow.id.in_(ids)).order_by(DeliveryRow.id).options(_REQUEST)
+    return _shown(tx, tx.scalars(query).all())
+
+
+def latest_at_targets(tx: Transaction, entity_id: str) -> list[Json]:
+    """The latest delivery of an entity to each target that it was ever to go to."""
+    latest = select(func.max(DeliveryRow.id)).where(DeliveryRow.entity_id == entity_id)
+    return deliveries_of(tx, list(tx.scalars(latest.group_by(DeliveryRow.connector_id))))
 
 
 def _wanted(tx: Transaction, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -91,9 +122,18 @@ def _wanted(tx: Transaction, filters: Mapping[str, Any]) -> list[ColumnElement[b
         "entity": lambda text: about(DeliveryRow.entity_id, text),
         "request": lambda id_: DeliveryRow.request_id == id_,
         "since": lambda moment: DeliveryRow.created_at >= moment,
+        "until": accepted_before,
+        "policy": decided_by,
         "state": lambda state: _in_state(tx, state),
     }
     return [condition(filters[name]) for name, condition in conditions.items() if filters.get(name)]
+
+
+def count_states(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str]) -> dict[str, int]:
+    """How many deliveries the filters of `deliveries_page` mean are in each of those states, as they are stored."""
+    wanted = (*_wanted(tx, filters), DeliveryRow.state.in_(states))
+    counted = select(DeliveryRow.state, func.count()).where(*wanted).group_by(DeliveryRow.state)
+    return {state: count for state, count in tx.execute(counted)}  # noqa: C416 - rows are no pairs to the type checker
 
 
 def count_matching(tx: Transaction, filters: Mapping[str, Any], states: Sequence[str], after: str = "") -> int:
@@ -118,6 +158,7 @@ def delivery_view(tx: Transaction, delivery_id: str) -> Json | None:
     attempts = tx.scalars(select(AttemptRow).where(AttemptRow.delivery_id == row.id).order_by(AttemptRow.number)).all()
     return view | {
         **_of_request(row),
+        "approvals": row.approvals,
         "decisions": [_full_decision(d) for d in decisions],
         "attemptHistory": [_attempt(tx, a, {d.id: d for d in decisions}) for a in attempts],
     }
@@ -186,7 +227,9 @@ class _Surroundings:
 
 
 def _in_state(tx: Transaction, state: str) -> ColumnElement[bool]:
-    """The deliveries that are shown in that state: `held` is what its target holds, too."""
+    """The deliveries that are shown in that state: `held` is what its target holds, too; `open` what is not final."""
+    if state == "open":
+        return DeliveryRow.final_at.is_(None)
     if state not in (*DUE_STATES, "held"):
         return DeliveryRow.state == state
     held = DeliveryRow.identity_provider_id.in_(sorted(targets.holds(tx)))
@@ -250,6 +293,7 @@ def _attempt(tx: Transaction, row: AttemptRow, decisions: Mapping[str, DecisionR
         "endedAt": stamp(row.ended_at),
         "effectiveOperation": row.effective_operation,
         "gate": row.gate,
+        "decisionId": row.decision_id,
         "decision": _decision(decision) if decision is not None else None,
         "outcome": row.outcome,
         "error": row.error,
