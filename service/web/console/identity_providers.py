@@ -11,6 +11,7 @@ from service.store import configuration, figures, ledger, target_health
 from service.web.api_identity_providers import IdentityProviderApi
 from service.web.console import forms
 from service.web.console.forms import Json, Wrong
+from service.web.console.health import shown_health
 from service.web.console.identity_provider_form import added, removed, sent
 from service.web.console.layout import call, go_to, page
 from service.web.console.overview import target_view
@@ -20,22 +21,6 @@ from service.web.services import Services
 
 PER_PAGE = 50
 RECENT = 10
-
-
-KINDS = {
-    "healthy": "good",
-    "failing": "warn",
-    "throttled": "warn",
-    "paused": "warn",
-    "quarantined": "bad",
-    "disabled": "",
-    "never-used": "",
-}
-
-
-def shown_health(health: target_health.Health) -> tuple[str, str]:
-    """A word for a target's health, and its colour."""
-    return health.state.replace("-", " "), KINDS[health.state]
 
 
 class IdentityProviderPages:
@@ -61,8 +46,7 @@ class IdentityProviderPages:
             fares = figures.of_targets(tx)
             health = target_health.health(tx, [one.name for one in found], self._services.clock())
         shown = [
-            target_view(one, fares.get(one.name))
-            | {"connectors": one.connectors, "health": shown_health(health[one.name])}
+            target_view(one, fares.get(one.name), shown_health(health[one.name])) | {"connectors": one.connectors}
             for one in found[:PER_PAGE]
         ]
         following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else None

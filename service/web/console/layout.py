@@ -34,10 +34,12 @@ SENDING: Mapping[str, Right] = {
     "tried": "read",
     "create_policy": "policies",
     "change_policy": "policies",
+    "steer_delivery": "operate",
+    "bulk_step": "operate",
 }
 """The right that each form needs; one that is not named here is for administrators."""
 
-SEEING: Mapping[str, Right] = {"users": "admin", "user": "admin", "add_user": "admin"}
+SEEING: Mapping[str, Right] = {"users": "admin", "user": "admin", "add_user": "admin", "bulk": "operate"}
 """The right that each page needs; one that is not named here is for everyone who is signed in."""
 
 PROGRAMS = ("/api/", "/scim/", "/xacml/")

@@ -9,9 +9,10 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from service.providers import IdentityProvider
-from service.store import configuration, figures, ledger
+from service.store import configuration, figures, ledger, target_health
 from service.store.figures import TargetFigures
 from service.web.console import charts
+from service.web.console.health import shown_health
 from service.web.console.layout import page
 from service.web.services import Services
 
@@ -39,6 +40,7 @@ class OverviewPages:
             refusals = figures.refusing_policies(tx, now)
             fares = figures.of_targets(tx)
             known = configuration.identity_providers(tx)
+            health = target_health.health(tx, [one.name for one in known[:MOST_TARGETS]], now)
             requests, _ = ledger.requests_page(tx, {}, None, LATEST)
         day = [hour.states for hour in hours]
         return page(
@@ -52,38 +54,28 @@ class OverviewPages:
             age=None if oldest is None else _age(now, oldest.created_at),
             refusals=refusals,
             most_refusals=figures.MOST_REFUSALS,
-            targets=[target_view(one, fares.get(one.name)) for one in known[:MOST_TARGETS]],
+            targets=[
+                target_view(one, fares.get(one.name), shown_health(health[one.name])) for one in known[:MOST_TARGETS]
+            ],
             more_targets=max(0, len(known) - MOST_TARGETS),
             zone=self._services.settings.time_zone,
             requests=requests,
+            since=ledger.stamp(hours[0].start),
         )
 
 
-def target_view(one: IdentityProvider, fares: TargetFigures | None) -> dict[str, Any]:
+def target_view(one: IdentityProvider, fares: TargetFigures | None, health: tuple[str, str]) -> dict[str, Any]:
     """A target with its health in one word, and the counts that it is judged by."""
     latest = charts.kinds(fares.latest) if fares else {}
     waiting = fares.open if fares else {}
     return {
         "name": one.name,
-        "health": _health(one, latest, waiting),
+        "health": health,
         "latest": latest,
         "open": sum(waiting.values()),
         "retrying": waiting.get("retrying", 0),
         "deliveredAt": fares.last_delivered_at if fares else None,
     }
-
-
-def _health(one: IdentityProvider, latest: dict[str, int], waiting: dict[str, int]) -> tuple[str, str]:
-    """A word, and the kind of badge that it wears."""
-    if not one.enabled:
-        return "disabled", ""
-    if one.paused:
-        return "paused", "warn"
-    if not latest and not waiting:
-        return "never used", ""
-    if waiting.get("retrying", 0) or latest.get("failed", 0):
-        return "has trouble", "bad"
-    return "healthy", "good"
 
 
 def _age(now: datetime, then: datetime) -> str:

@@ -6,6 +6,10 @@ from flask import Blueprint
 
 from service.web.auth import Authenticator
 from service.web.console import layout
+from service.web.console.activity import ActivityPages
+from service.web.console.bulk import BulkPages
+from service.web.console.deliveries import DeliveryPages
+from service.web.console.entities import EntityPages
 from service.web.console.identity_providers import IdentityProviderPages
 from service.web.console.overview import OverviewPages
 from service.web.console.policies import PolicyPages
@@ -28,6 +32,10 @@ def console(services: Services, authenticator: Authenticator) -> Blueprint:
         IdentityProviderPages(services),
         PolicyPages(services),
         TryItPages(services),
+        ActivityPages(services),
+        DeliveryPages(services),
+        BulkPages(services),
+        EntityPages(services),
         UserPages(services),
     ):
         pages.add_to(blueprint)

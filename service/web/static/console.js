@@ -25,23 +25,50 @@ document.addEventListener("input", (event) => {
 document.addEventListener("submit", () => { changed = false; });
 window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
-// What goes on by itself is looked at again every few seconds, unless somebody is busy with it.
+// What goes on by itself is looked at again every few seconds, unless somebody is busy with it or wants a pause.
 const LIVE = 4000;
+let paused = false;
+function offerPause(root) {
+  for (const button of root.querySelectorAll("[data-pause]")) {
+    button.hidden = false;
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? "Go on" : "Pause";
+  }
+}
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-pause]")) return;
+  paused = !paused;
+  offerPause(document);
+  event.target.blur();
+});
 async function refresh(region) {
   const busy = region.contains(document.activeElement) || !window.getSelection().isCollapsed;
-  if (document.hidden || busy || region.querySelector("details[open]")) return;
+  if (paused || document.hidden || busy || region.querySelector("details[open]")) return;
   const reply = await fetch(location.href, { headers: { "Sluice-Live": "1" }, redirect: "error" });
   if (!reply.ok) return;
   const fresh = new DOMParser().parseFromString(await reply.text(), "text/html").querySelector("[data-live]");
-  if (!fresh) return;
+  if (!fresh || paused) return;
   localTimes(fresh);
+  offerPause(fresh);
   region.replaceChildren(...fresh.childNodes);
 }
 const live = document.querySelector("[data-live]");
 if (live) {
+  offerPause(live);
   setInterval(() => {
     refresh(live).catch(() => { /* the service may be restarting: the next look tells */ });
   }, LIVE);
+}
+
+// Long work goes on by itself; without this script a button does it.
+const onward = document.querySelector("form[data-go-on]");
+if (onward) onward.requestSubmit();
+
+// Empty filters stay out of the address.
+for (const form of document.querySelectorAll("form[data-utc]")) {
+  form.addEventListener("formdata", (event) => {
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+  });
 }
 
 // A list of checkboxes with one for all of them.
