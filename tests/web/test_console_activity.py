@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service import app as composition
 from service.store import users
 from service.web.console.bodies import pretty
 from tests.support.api import PASSWORD, policy, scim
@@ -40,7 +41,7 @@ def asked(api):
 
 def viewer(application):
     with application.database.transaction() as tx:
-        users.create(tx, "reader", users.hash_password(PASSWORD), "viewer", application.services.clock())
+        users.create(tx, "reader", users.hash_password(PASSWORD), "viewer", composition.utc_now())
     browser = application.web.test_client()
     assert sign_in(browser, "reader").status_code == 303
     return browser

@@ -53,7 +53,7 @@ class EntityPages:
             if view is None:
                 raise Problem(404, f"there is no user or group `{id_}`")
             latest = ledger.latest_at_targets(tx, id_)
-            asked, _ = ledger.requests_page(tx, {"entityId": id_, "entity": id_}, None, LATEST_REQUESTS)
+            asked, _ = ledger.requests_page(tx, {"entity": id_}, None, LATEST_REQUESTS)
             groups = accounts.groups_of(tx, id_, MOST_NAMES)
             members, count = accounts.members_of(tx, id_, MOST_NAMES)
             left_out = accounts.names_of(tx, [one for each in view["accounts"] for one in each["omittedMembers"]])
