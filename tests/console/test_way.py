@@ -64,6 +64,21 @@ def test_an_administrator_sets_everything_up_and_sees_what_the_policies_do(admin
     administrator.reads("delivered")
     administrator.reads("everyone-else-stays-out")
 
+    # Activity tells both, and of the refused one why.
+    administrator.follow("Activity")
+    page.get_by_label("State").select_option("refused")
+    administrator.press("Show")
+    page.wait_for_url("**/activity?state=refused")
+    page.locator("tbody tr", has_text="mallory").get_by_role("link").first.click()
+    administrator.reads("Refused by policy at acceptance")
+    administrator.reads("everyone-else-stays-out")
+    assert administrator.serious() == []
+    administrator.follow("Activity")
+    page.locator("tbody tr", has_text="alice").get_by_role("link").first.click()
+    administrator.reads("Attempt 1: create")
+    page.locator(".exchange", has_text="201").first.wait_for()
+    assert administrator.serious() == []
+
     # A broken policy is told at its line, and changes nothing.
     administrator.follow("Policies")
     page.get_by_role("link", name="sandbox.xml").first.click()
@@ -82,6 +97,11 @@ def test_an_administrator_sets_everything_up_and_sees_what_the_policies_do(admin
     contractor = {"roles": [{"value": "contractor"}]}
     assert service.api.provisioned("hr-portal", "create", "carol", contractor)["state"] == "delivered"
     assert service.api.provisioned("hr-portal", "create", "dave", ENGINEER)["state"] == "refused"
+    administrator.follow("Users and groups")
+    page.get_by_label("Name").fill("carol")
+    administrator.press("Search")
+    page.get_by_role("link", name="carol", exact=True).click()
+    administrator.reads("At each target")
 
 
 def test_a_folder_that_somebody_else_broke_is_told_on_every_page(administrator, service):
