@@ -141,14 +141,13 @@ def _circumstances(facts: DeliveryFacts) -> Iterator[Described]:
 def _entity(facts: DeliveryFacts) -> Iterator[Described]:
     """The entity's attributes: WSO2 claims, then SCIM 2.0 (typed) and SCIM 1.1 (text) under their URNs."""
     resource = _resource(facts)
+    present = {name.casefold() for name in resource}
     roles = claims.read(resource, "roles")
     # In 5.3.0 a group is a role; from 7.x on roles are apart from groups and carry their store's name.
     yield _text(USER, vocabulary.ROLE_CLAIM, *roles, *facts.own_groups)
     yield _text(USER, vocabulary.ROLES_CLAIM, *(_internal(str(role)) for role in roles))
-    for claim in claims.CLAIMS:
-        if claim.uri not in {vocabulary.ROLE_CLAIM, vocabulary.ROLES_CLAIM}:
-            yield _text(USER, claim.uri, *claims.claim_values(resource, claim.uri))
-        for uri in claim.scim1:
+    for uri, place in _claim_uris():
+        if place in present:
             yield _text(USER, uri, *claims.claim_values(resource, uri))
     core = CORE_USER if facts.entity_type == "user" else CORE_GROUP
     for schema, path, values in _leaves(resource):
@@ -157,6 +156,15 @@ def _entity(facts: DeliveryFacts) -> Iterator[Described]:
             yield _text(USER, uri, *values)
     for uri, values in _under_own_uri(resource):
         yield from _scim(uri, "", values)
+
+
+@lru_cache(maxsize=1)
+def _claim_uris() -> tuple[tuple[str, str], ...]:
+    """Every URI of the table of claims, but those of roles, with the attribute or extension that it is read from."""
+    own = {vocabulary.ROLE_CLAIM, vocabulary.ROLES_CLAIM}
+    uris = [uri for claim in claims.CLAIMS for uri in (claim.uri, *claim.scim1) if uri not in own]
+    paths = [claims.parse_path(claims.path_of(uri)) for uri in uris]
+    return tuple((uri, path.schema or path.attribute) for uri, path in zip(uris, paths, strict=True))
 
 
 def _resource(facts: DeliveryFacts) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import structlog
 
@@ -31,7 +31,7 @@ from connectors.pinning import NoReply
 from service.provisioning import departure, latecomers, retry
 from service.provisioning.context import Context
 from service.provisioning.departure import Blocked, Departure, StalePolicies
-from service.store import journal, leases, links, targets, transitions
+from service.store import deliveries, journal, leases, links, targets, transitions
 from service.store.database import Transaction
 from service.store.leases import Lease, LeaseLost
 from service.store.models import FINAL_STATES, DeliveryRow
@@ -41,8 +41,10 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=15)
 REFRESHES = 5
 
-Head = Literal["worked", "idle", "blocked"]
-"""What became of a lane's head: an attempt was made; nothing is due; its target may not be sent to now."""
+Head = Literal["worked", "released", "blocked"]
+"""What became of a lane's head: more is due after it; nothing is, and the lane was given back; nothing may be sent."""
+
+Departing = TypeVar("Departing")
 
 
 @dataclass(slots=True)
@@ -59,6 +61,14 @@ class Flight:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A look at a lane's head after which there is nothing to send; `departure` is of what ended, or waits, so."""
+
+    head: Head
+    departure: Departure | None = None
+
+
 class Courier:
     """Delivers the heads of leased lanes. Thread-safe: holds no state of an attempt.
 
@@ -70,25 +80,34 @@ class Courier:
         self._worker = worker
         self._moved = moved
 
-    def deliver_head(self, lease: Lease) -> Head:
-        """Make one attempt of the lane's head if it is due and its target may be sent to.
+    def deliver_head(self, lease: Lease, leaving: Flight | Grounded | None = None) -> Head:
+        """Make one attempt of the lane's head if it is due and its target may be sent to; go on with `leaving`.
 
         Raises `LeaseLost` when another worker has taken the lane.
         """
+        if leaving is None:
+            asked = self.ask_anew(partial(self._depart, lease))
+            leaving = Grounded("blocked") if asked is None else asked
+        elif (begun := leaving.departure) is not None:
+            delivery = begun.delivery
+            structlog.contextvars.bind_contextvars(request=delivery.request_id, delivery=delivery.id)
+        if isinstance(leaving, Flight):
+            head = self._fly(leaving)
+            self._count(leaving.departure)
+            return head
+        if leaving.departure is not None:
+            self._count(leaving.departure)
+        return leaving.head
+
+    def ask_anew(self, depart: Callable[[], Departing]) -> Departing | None:
+        """What `depart` answers with the policies that count: it is asked again when newer ones were published."""
         for _ in range(REFRESHES):
             try:
-                flight = self._depart(lease)
+                return depart()
             except StalePolicies:
                 self._context.refresh_policies()
-                continue
-            if isinstance(flight, str):
-                return flight
-            if isinstance(flight, Flight):
-                self._fly(flight)
-            self._count(flight.departure if isinstance(flight, Flight) else flight)
-            return "worked"
-        log.warning("policies change faster than they can be asked", lane=lease.lane_id)
-        return "blocked"
+        log.warning("policies change faster than they can be asked")
+        return None
 
     def _count(self, leaving: Departure) -> None:
         state = leaving.delivery.state
@@ -96,22 +115,27 @@ class Courier:
         if state in FINAL_STATES:
             self._context.metrics.ended(leaving.target.name, state)
 
-    def _depart(self, lease: Lease) -> Flight | Departure | Literal["idle", "blocked"]:
-        """Decide and journal the first intent: one transaction. A `Departure` alone ended without sending."""
+    def _depart(self, lease: Lease) -> Flight | Grounded:
         now = self._context.clock()
         with self._context.database.transaction() as tx:
             leases.renew(tx, lease, now + LEASE)
-            try:
-                leaving = departure.prepare(tx, self._context, lease.lane_id, now, probing=lease.probe is not None)
-            except Blocked:
-                return "blocked"  # committed: until when it is blocked was written on the way
-            if leaving is None:
-                return "idle"
-            if leaving.task is None:
-                return leaving
-            return self._take_off(tx, lease, leaving, now)
+            return self.depart(tx, lease, now)
 
-    def _take_off(self, tx: Transaction, lease: Lease, leaving: Departure, now: datetime) -> Flight | Departure:
+    def depart(self, tx: Transaction, lease: Lease, now: datetime) -> Flight | Grounded:
+        """Decide and journal the first intent, in the transaction that has shown the fence. Raises `StalePolicies`."""
+        try:
+            leaving = departure.prepare(tx, self._context, lease.lane_id, now, probing=lease.probe is not None)
+        except Blocked:
+            return Grounded("blocked")  # committed: until when it is blocked was written on the way
+        if leaving is None:
+            leases.reschedule(tx, lease.lane_id)
+        elif leaving.task is not None:
+            flight = self._take_off(tx, lease, leaving, now)
+            if flight is not None:
+                return flight
+        return Grounded(_rest(tx, lease, now), leaving)
+
+    def _take_off(self, tx: Transaction, lease: Lease, leaving: Departure, now: datetime) -> Flight | None:
         assert leaving.task is not None
         assert leaving.settings is not None
         delivery = leaving.delivery
@@ -129,12 +153,11 @@ class Courier:
         connector = self._context.connector(delivery.connector_type)
         exchanges = connector.provision(leaving.task, leaving.settings)
         flight = Flight(lease, leaving, attempt.id, exchanges, request=_NOTHING, number=0)
-        return flight if self._advance(tx, flight, None, now) else leaving
+        return flight if self._advance(tx, flight, None, now) else None
 
-    def _fly(self, flight: Flight) -> None:
+    def _fly(self, flight: Flight) -> Head:
         """Send, journal the reply with the next intent, and so on until the connector has ended."""
-        going = True
-        while going:
+        while True:
             self._moved(flight.lease.lane_id)
             began = time.monotonic()
             name, patience = flight.departure.target.name, flight.departure.target.delivery.exchange_timeout
@@ -142,17 +165,20 @@ class Courier:
                 reply = self._context.send(flight.request, patience)
             except NoReply as silence:
                 self._context.metrics.exchanged(name, None, time.monotonic() - began)
-                self._in_transaction(flight, partial(self._silent, flight=flight, silence=silence))
-                return
-            self._context.metrics.exchanged(name, reply.status, time.monotonic() - began)
-            going = self._in_transaction(flight, partial(self._answered, flight=flight, reply=reply))
+                head = self._in_transaction(flight, partial(self._silent, flight=flight, silence=silence))
+            else:
+                self._context.metrics.exchanged(name, reply.status, time.monotonic() - began)
+                head = self._in_transaction(flight, partial(self._answered, flight=flight, reply=reply))
+            if head is not None:
+                return head
 
-    def _in_transaction(self, flight: Flight, write: Callable[[Transaction, datetime], bool]) -> bool:
+    def _in_transaction(self, flight: Flight, write: Callable[[Transaction, datetime], bool]) -> Head | None:
+        """The lane is given back in the transaction that ends the attempt. None: there is more to send."""
         now = self._context.clock()
         with self._context.database.transaction() as tx:
             leases.renew(tx, flight.lease, now + LEASE)
-            flight.departure.delivery = tx.get_one(DeliveryRow, flight.departure.delivery.id)
-            return write(tx, now)
+            flight.departure.delivery = deliveries.read(tx, flight.departure.delivery.id)
+            return None if write(tx, now) else _rest(tx, flight.lease, now)
 
     def _answered(self, tx: Transaction, now: datetime, *, flight: Flight, reply: Reply) -> bool:
         secrets = flight.request.secrets
@@ -195,7 +221,8 @@ class Courier:
         flight.request = step
         target = flight.departure.target.delivery
         targets.spend(tx, flight.departure.delivery.identity_provider_id, target, now)
-        flight.number = journal.write_intent(tx, flight.attempt_id, _intent(step), now)
+        flight.number += 1
+        journal.write_intent(tx, flight.attempt_id, flight.number, _intent(step), now)
         return True
 
     def _keep(self, tx: Transaction, flight: Flight, step: Progress | Remember, now: datetime) -> None:
@@ -211,8 +238,7 @@ class Courier:
             )
             return
         flight.identifier = step.identifier or flight.identifier
-        before = links.predecessor(tx, delivery, flight.departure.entity_type, step.identifier)
-        links.put(
+        _, before = links.put(
             tx,
             delivery,
             entity_type=flight.departure.entity_type,
@@ -229,9 +255,8 @@ class Courier:
     def _arrived(self, tx: Transaction, flight: Flight, result: Provisioned, now: datetime) -> None:
         """The target confirmed: the link and the outcome, in the transaction of the last reply."""
         leaving, delivery = flight.departure, flight.departure.delivery
-        before = links.predecessor(tx, delivery, leaving.entity_type, result.identifier)
         try:
-            departure.settle_link(tx, leaving, result, now)
+            before = departure.settle_link(tx, leaving, result, now)
         except links.LinkTaken as taken:
             self._went_wrong(tx, flight, _as_conflict(taken), now)
             return
@@ -300,6 +325,10 @@ class Courier:
     def _answers(self, tx: Transaction, delivery: DeliveryRow, now: datetime) -> None:
         if targets.answered(tx, delivery.identity_provider_id, now):
             log.info("target answers again", target=delivery.identity_provider)
+
+
+def _rest(tx: Transaction, lease: Lease, now: datetime) -> Head:
+    return "released" if leases.release(tx, lease, now) else "worked"
 
 
 _NOTHING = Request(method="", url="", safe=True, purpose="")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -19,9 +20,19 @@ from service.provisioning import gate, operations, removals, roles, tasks
 from service.provisioning.context import Context
 from service.provisioning.operations import Operation
 from service.provisioning.retry import backoff, describe
-from service.store import configuration, entities, journal, leases, links, publications, targets, transitions
+from service.store import (
+    configuration,
+    deliveries,
+    entities,
+    journal,
+    leases,
+    links,
+    publications,
+    targets,
+    transitions,
+)
 from service.store.database import Transaction
-from service.store.models import DeliveryRow, EntityRow, ExchangeRow, LinkRow, RequestRow
+from service.store.models import STARTABLE, DeliveryRow, ExchangeRow
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +72,7 @@ class Departure:
 def prepare(tx: Transaction, context: Context, lane_id: str, now: datetime, *, probing: bool) -> Departure | None:
     """Look at the head of a lane; None when nothing is due. Raises `StalePolicies`, `Blocked`."""
     delivery = leases.head(tx, lane_id)
-    if delivery is None or delivery.state not in transitions.STARTABLE:
+    if delivery is None or delivery.state not in STARTABLE:
         return None
     structlog.contextvars.bind_contextvars(request=delivery.request_id, delivery=delivery.id)
     if delivery.due_at is not None and delivery.due_at > now:
@@ -74,26 +85,26 @@ class _Look:
 
     def __init__(self, tx: Transaction, context: Context, delivery: DeliveryRow, now: datetime) -> None:
         self.tx, self.context, self.delivery, self.now = tx, context, delivery, now
-        self.request: RequestRow = delivery.request
-        self.entity: EntityRow = entities.any_by_id(tx, delivery.entity_id)
-        self.link: LinkRow | None = links.find(tx, delivery.entity_id, delivery.connector_id)
+        self.request, self.entity, self.link = deliveries.surroundings(tx, delivery)
         self.unfinished: list[ExchangeRow] = [
             *journal.left_in_doubt(tx, delivery),
-            *journal.unanswered(tx, delivery.id),
+            *(journal.unanswered(tx, delivery.id) if delivery.attempts else ()),
         ]
+        self.groups = entities.group_names(tx, self.entity.id)
+        self.image: dict[str, Any] = self.entity.attributes if delivery.of_now else self.request.image
 
     def look(self, *, probing: bool) -> Departure:
-        target = configuration.identity_provider_by_id(self.tx, self.delivery.identity_provider_id)
-        if target is None:
+        known = configuration.cached_target_by_id(self.tx, self.delivery.identity_provider_id)
+        if known is None:
             transitions.fail(self.tx, self.delivery, reason="its identity provider is gone", now=self.now)
             return Departure(
                 self.delivery, IdentityProvider(name=self.delivery.identity_provider), self.request.entity_type
             )
-        if self._blocked(target, probing=probing):
+        if self._blocked(known.provider, probing=probing):
             raise Blocked
-        leaving = Departure(self.delivery, target, self.request.entity_type)
-        if not self._held(target) and not self._nothing_to_do(leaving):
-            self._pass(leaving)
+        leaving = Departure(self.delivery, known.provider, self.request.entity_type)
+        if not self._held(known.provider) and not self._nothing_to_do(leaving):
+            self._pass(leaving, known)
         return leaving
 
     def _blocked(self, target: IdentityProvider, *, probing: bool) -> bool:
@@ -116,9 +127,8 @@ class _Look:
 
     def _nothing_to_do(self, leaving: Departure) -> bool:
         """Also settles what the operation comes to: an entity that is gone meanwhile can only be removed."""
-        image = tasks.image(self.tx, self.delivery, self.request)
-        groups = entities.group_names(self.tx, self.entity.id)
-        passes = self.entity.type == "group" or roles.passes_role_filter(image, groups, leaving.target.outbound_roles)
+        roles_wanted = leaving.target.outbound_roles
+        passes = self.entity.type == "group" or roles.passes_role_filter(self.image, self.groups, roles_wanted)
         gone = self.delivery.of_now and self.entity.deleted
         leaving.operation = operations.effective(
             "delete" if gone else _operation(self.delivery), linked=self.link is not None, permitted_by_role=passes
@@ -129,7 +139,7 @@ class _Look:
         transitions.deliver(self.tx, self.delivery, outcome="nothing-to-do", reason=reason, now=self.now)
         return True
 
-    def _pass(self, leaving: Departure) -> None:
+    def _pass(self, leaving: Departure, known: configuration.Target) -> None:
         row = self._row(leaving.target)
         if self.delivery.enable_rules or (row is not None and row.enable_rules):
             verdict = self._decide(leaving, row)
@@ -138,11 +148,11 @@ class _Look:
                 return
         if self.entity.type == "group" and leaving.operation != "delete" and self._waits_for_members(leaving):
             return
-        self._build(leaving)
+        self._build(leaving, known)
 
     def _row(self, target: IdentityProvider) -> OutboundRow | None:
         """The configuration's row of now: whoever made it stricter meanwhile meant it for what is under way too."""
-        provider = configuration.find_service_provider(self.tx, self.delivery.service_provider)
+        provider = configuration.cached_service_provider(self.tx, self.delivery.service_provider)
         rows = provider.outbound if provider is not None else ()
         return next((r for r in rows if r.identity_provider.casefold() == target.name.casefold()), None)
 
@@ -156,13 +166,13 @@ class _Look:
         delivery = self.delivery
         live = delivery.not_applicable if row is None else row.not_applicable
         known = gate.facts(
-            self.tx,
             self.context,
+            groups=self.groups,
             service_provider=delivery.service_provider,
             target=leaving.target,
             connector_type=delivery.connector_type,
             entity=self.entity,
-            image=tasks.image(self.tx, delivery, self.request),
+            image=self.image,
             operation=delivery.operation,
             effective_operation=leaving.operation,
             channel=self.request.channel,
@@ -219,10 +229,10 @@ class _Look:
         transitions.retry_later(self.tx, self.delivery, due_at=self.now + MEMBER_POLL, reason=reason)
         return True
 
-    def _build(self, leaving: Departure) -> None:
+    def _build(self, leaving: Departure, known: configuration.Target) -> None:
         delivery = self.delivery
-        leaving.settings = configuration.connector_settings_by_id(
-            self.tx, self.context.vault, delivery.connector_id, tenant=self.context.tenant
+        leaving.settings = configuration.cached_settings(
+            self.tx, self.context.vault, known, delivery.connector_id, tenant=self.context.tenant
         )
         if leaving.settings is None:
             transitions.hold(self.tx, delivery, reason=f"connector `{delivery.connector_type}` is no longer configured")
@@ -244,6 +254,7 @@ class _Look:
                 delivery=delivery,
                 request=self.request,
                 entity=self.entity,
+                image=self.image,
                 target=leaving.target,
                 operation=leaving.operation,
                 link=self.link,
@@ -256,8 +267,7 @@ class _Look:
 
     def _stays(self, leaving: Departure, settings: Settings) -> bool:
         """Whether the account stays: someone else made it, or too many are taken away at once."""
-        image = tasks.image(self.tx, self.delivery, self.request)
-        if not removals.is_removal(leaving.operation, image, self.link):
+        if not removals.is_removal(leaving.operation, self.image, self.link):
             return False
         assert self.link is not None
         rules = leaving.target.delivery
@@ -294,15 +304,15 @@ def refuse(
     log.info("refused", delivery=delivery.id, target=delivery.identity_provider, reason=reason)
 
 
-def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: datetime) -> None:
-    """What is known of the account after a confirmed delivery. Raises `links.LinkTaken`."""
+def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: datetime) -> str | None:
+    """What is known of the account after a confirmed delivery. Answers as `links.put`. Raises `links.LinkTaken`."""
     delivery = leaving.delivery
     if result.outcome in {"deleted", "already-gone"}:
         links.remove(tx, delivery.entity_id, delivery.connector_id)
-        return
+        return None
     # Also of a create that nobody heard of, where the connector knows the account for its own.
     made = result.outcome in {"created", "recreated"}
-    link = links.put(
+    link, before = links.put(
         tx,
         delivery,
         entity_type=leaving.entity_type,
@@ -313,9 +323,10 @@ def settle_link(tx: Transaction, leaving: Departure, result: Provisioned, now: d
         now=now,
     )
     if link is None:
-        return
+        return None
     link.own = link.own or made
     link.active = result.active
     link.kept = None
     if leaving.members is not None:
         link.membership_sequence, link.omitted = leaving.members.sequence, list(leaving.members.omitted)
+    return before

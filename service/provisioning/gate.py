@@ -15,12 +15,9 @@ from service.pip import DeliveryFacts
 from service.providers import IdentityProvider, NotApplicable
 from service.provisioning import roles
 from service.provisioning.context import Context
-from service.store import entities
-from service.store.database import Transaction
 
 
 def facts(
-    tx: Transaction,
     context: Context,
     *,
     service_provider: str,
@@ -33,9 +30,12 @@ def facts(
     channel: str,
     jit: bool,
     attempt: int,
+    groups: tuple[str, ...],
 ) -> DeliveryFacts:
-    """What is known of a delivery now: the image that it carries, and the roles as the target will see them."""
-    groups = entities.group_names(tx, entity.id)
+    """What is known of a delivery now: the image that it carries, and the roles as the target will see them.
+
+    `groups` are the names of the groups that the entity is in.
+    """
     return DeliveryFacts(
         tenant=context.tenant,
         service_provider=service_provider,

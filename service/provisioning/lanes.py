@@ -6,14 +6,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from service.provisioning.context import Context
-from service.provisioning.courier import LEASE, Courier
+from service.provisioning.courier import LEASE, Courier, Flight, Grounded
 from service.provisioning.turns import Turns
 from service.store import leases, targets
 from service.store.database import Transaction
@@ -22,6 +23,14 @@ from service.store.leases import Lease, LeaseLost
 log = structlog.get_logger(__name__)
 
 EMBEDDED = "embedded:"
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A lane that was leased, and what its head came to in the same transaction."""
+
+    lease: Lease
+    leaving: Flight | Grounded
 
 
 class Lanes:
@@ -33,26 +42,39 @@ class Lanes:
         self._turns = Turns(threads)
         self._courier = Courier(context, self.owner, self._turns.moved)
         self._held: dict[str, Lease] = {}
+        self._watched: dict[str, list[threading.Event]] = {}
         self._guard = threading.Lock()
 
-    def lease(self, lane_id: str) -> Lease | None:
-        """Lease one lane; None while someone else drains it, or while its target may not be sent to."""
+    def depart_next(self) -> Departed | None:
+        """Lease the lane that has been due for longest, of the target whose turn it is, and begin with its head."""
+        now = self._context.clock()
+        for turn in self._turns.in_order(self._find_turns(now)):
+            departed = self._courier.ask_anew(partial(self._depart, turn, now))
+            if departed is not None:
+                self._turns.begin(departed.lease.lane_id, turn.target)
+                return departed
+        return None
+
+    def _depart(self, turn: targets.Turn, now: datetime) -> Departed | None:
+        """The lease and the first intent are one commit."""
+        with self._context.database.transaction() as tx:
+            lease = self._take(tx, turn, now)
+            if lease is None:
+                return None
+            departed = Departed(lease, self._courier.depart(tx, lease, now))
+        return self._hold(departed)
+
+    def _depart_with(self, lane_id: str) -> Departed | None:
+        """The same with one lane; None while someone else drains it, or while its target may not be sent to."""
         now = self._context.clock()
         with self._context.database.transaction() as tx:
             # The lane first, then its target: as whoever delivers locks them.
             turn = targets.turn_of(tx, lane_id, now) if leases.lock_free(tx, lane_id, now) else None
-            return None if turn is None else self._take(tx, turn, now, lane_id)
-
-    def lease_next(self) -> Lease | None:
-        """Lease the lane that has been due for longest, of the target whose turn it is."""
-        now = self._context.clock()
-        for turn in self._turns.in_order(self._find_turns(now)):
-            with self._context.database.transaction() as tx:
-                lease = self._take(tx, turn, now)
-            if lease is not None:
-                self._turns.begin(lease.lane_id, turn.target)
-                return lease
-        return None
+            lease = None if turn is None else self._take(tx, turn, now, lane_id)
+            if lease is None:
+                return None
+            departed = Departed(lease, self._courier.depart(tx, lease, now))
+        return self._hold(departed)
 
     def _find_turns(self, now: datetime) -> list[targets.Turn]:
         with self._context.database.read() as tx:
@@ -76,19 +98,18 @@ class Lanes:
             lease = leases.lease(tx, lane_id, self.owner, now, until)
         if lease is None and probe is not None:
             targets.give_up_probe(tx, turn.target, probe, now)
-        return self._hold(lease if lease is None else replace(lease, probe=probe))
+        return lease if lease is None else replace(lease, probe=probe)
 
-    def drain(self, lease: Lease, stop: Callable[[], bool]) -> None:
+    def drain(self, departed: Departed, stop: Callable[[], bool]) -> None:
         """Deliver what is due in the lane, in order, until nothing is or `stop` says so; then give it back."""
-        returned = False
+        lease, returned = departed.lease, False
         structlog.contextvars.bind_contextvars(lane=lease.lane_id)
         try:
-            while not stop() and not returned:
+            head = self._courier.deliver_head(lease, departed.leaving)
+            while head == "worked" and not stop():
                 structlog.contextvars.unbind_contextvars("request", "delivery")
                 head = self._courier.deliver_head(lease)
-                if head == "blocked":
-                    break
-                returned = head == "idle" and self._release(lease)
+            returned = head == "released"
         except LeaseLost:
             log.warning("lane was taken over", lane=lease.lane_id)
             returned = True
@@ -99,7 +120,10 @@ class Lanes:
         """Whatever happened, the lane is free again: another worker need not wait for the lease to run out."""
         with self._guard:
             self._held.pop(lease.lane_id, None)
+            watching = self._watched.pop(lease.lane_id, ())
         self._turns.end(lease.lane_id)
+        for event in watching:
+            event.set()
         if returned and lease.probe is None:
             return
         now = self._context.clock()
@@ -114,9 +138,19 @@ class Lanes:
 
         Does nothing while someone else drains the lane.
         """
-        lease = self.lease(lane_id)
-        if lease is not None:
-            threading.Thread(target=self.drain, args=(lease, stop), name=f"lane-{lane_id}", daemon=True).start()
+        departed = self._courier.ask_anew(partial(self._depart_with, lane_id))
+        structlog.contextvars.unbind_contextvars("delivery")  # this thread goes on with the whole request
+        if departed is not None:
+            threading.Thread(target=self.drain, args=(departed, stop), name=f"lane-{lane_id}", daemon=True).start()
+
+    def watch(self, lane_ids: Iterable[str], event: threading.Event) -> None:
+        """Set the event when one of the lanes that are drained here is let go; at once when none of them is."""
+        with self._guard:
+            drained = [lane_id for lane_id in lane_ids if lane_id in self._held]
+            for lane_id in drained:
+                self._watched.setdefault(lane_id, []).append(event)
+        if not drained:
+            event.set()
 
     def await_all(self, timeout: timedelta) -> None:
         """Wait until no lane is drained here any more."""
@@ -144,12 +178,7 @@ class Lanes:
         if ended:
             log.warning("leases had run out: their workers died", lanes=ended)
 
-    def _release(self, lease: Lease) -> bool:
-        with self._context.database.transaction() as tx:
-            return leases.release(tx, lease, self._context.clock())
-
-    def _hold(self, lease: Lease | None) -> Lease | None:
-        if lease is not None:
-            with self._guard:
-                self._held[lease.lane_id] = lease
-        return lease
+    def _hold(self, departed: Departed) -> Departed:
+        with self._guard:
+            self._held[departed.lease.lane_id] = departed.lease
+        return departed

@@ -12,7 +12,7 @@ import structlog
 
 from service.provisioning import fanout
 from service.provisioning.context import Context
-from service.store import configuration, entities, links, transitions
+from service.store import configuration, entities, links, rows, transitions
 from service.store.announcements import announce
 from service.store.database import Transaction
 from service.store.ids import new_id
@@ -56,20 +56,19 @@ def disinherit(tx: Transaction, context: Context, heir: DeliveryRow, leaver_id: 
 
 def _ring(tx: Transaction, context: Context, last: DeliveryRow, request: RequestRow) -> None:
     group = entities.any_by_id(tx, request.entity_id)
-    provider = configuration.find_service_provider(tx, last.service_provider)
+    provider = configuration.cached_service_provider(tx, last.service_provider)
     wanted = (last.identity_provider.casefold(), last.connector_type.lower())
-    rows = [
+    mine = [
         row
         for row in (provider.outbound if provider else ())
         if (row.identity_provider.casefold(), row.connector.lower()) == wanted
     ]
-    one = fanout.plan_row(tx, rows[0], "modify", group.attributes, group, jit=False) if rows else "its row was removed"
+    one = fanout.plan_row(tx, mine[0], "modify", group.attributes, group, jit=False) if mine else "its row was removed"
     if isinstance(one, str):
         log.info("late members are not told to their group", group=group.name, reason=one)
         return
-    tx.add(request)
-    tx.flush()
-    fanout.enqueue(tx, context, request, group, one, position=0, now=request.created_at)
+    rows.store(tx, request)
+    fanout.Acceptance(tx=tx, context=context, request=request, entity=group, now=request.created_at).enqueue([one])
     transitions.settle(tx, request.id, request.created_at)
     announce(tx)
     log.info("late members are told to their group", told_by=request.id, group=group.name)

@@ -18,11 +18,11 @@ from service.provisioning.context import Context
 from service.provisioning.lanes import Lanes
 from service.provisioning.runner import Runner
 from service.provisioning.submission import Change, RequestRefused, Submission, resolve
-from service.store import configuration, entities, idempotency, ledger, transitions
+from service.store import configuration, entities, idempotency, ledger, rows, transitions
 from service.store.announcements import announce
 from service.store.database import Collision, Transaction
 from service.store.ids import new_id
-from service.store.models import FINAL_STATES, EntityRow, RequestRow
+from service.store.models import FINAL_STATES, DeliveryRow, EntityRow, RequestRow
 
 log = structlog.get_logger(__name__)
 
@@ -60,13 +60,13 @@ class Outbound:
             known = _already_accepted(tx, submission, self._context.clock())
             if known is not None:
                 return known
-            request = self.store(tx, submission)
-            lanes = ledger.due_lanes(tx, request.id)
+            request, stored = self.store(tx, submission)
+            lanes = [one.lane_id for one in stored if one.state not in FINAL_STATES]
             if lanes:
                 announce(tx)
-            final = [(one.identity_provider, one.state) for one in request.deliveries if one.state in FINAL_STATES]
-        for target, state in final:
-            self._context.metrics.ended(target, state)
+        for one in stored:
+            if one.state in FINAL_STATES:
+                self._context.metrics.ended(one.identity_provider, one.state)
         for lane_id in lanes:
             self._runner.ring(lane_id)
         log.info("accepted", operation=request.operation, entity=request.entity_id)
@@ -77,7 +77,7 @@ class Outbound:
         change = resolve(tx, submission, submission.domain or provider.inbound.user_store_domain)
         return change, _write_entity(tx, change, self._context.clock())
 
-    def store(self, tx: Transaction, submission: Submission) -> RequestRow:
+    def store(self, tx: Transaction, submission: Submission) -> tuple[RequestRow, list[DeliveryRow]]:
         """Write the entity, the request and its deliveries. Raises `RequestRefused`."""
         now = self._context.clock()
         provider = service_provider(tx, submission)
@@ -97,30 +97,26 @@ class Outbound:
             image=change.image,
             membership_sequence=entity.membership_sequence,
             sealed_password=self._sealed(change, request_id),
-            skipped=[],
             state="pending",
             created_at=now,
             created_by=submission.principal,
         )
-        tx.add(request)
         planned, skipped = fanout.plan(tx, provider, change, entity, jit=submission.jit)
         request.skipped = [one.as_json() for one in skipped]
-        tx.flush()
-        stored = [
-            fanout.append(tx, request, entity, one, position=position, now=now) for position, one in enumerate(planned)
-        ]
-        for one, delivery in zip(planned, stored, strict=True):
-            fanout.look_ahead(tx, self._context, request, entity, one, delivery=delivery, now=now)
+        rows.store(tx, request)
+        acceptance = fanout.Acceptance(tx=tx, context=self._context, request=request, entity=entity, now=now)
+        stored = acceptance.enqueue(planned)
         if change.operation == "delete":
             entities.delete(tx, entity, now)
-        transitions.settle(tx, request.id, now)
+        if not stored:
+            transitions.settle(tx, request.id, now)
         if submission.idempotency_key is not None:
             hashed = submission.body_hash or ""
             key = idempotency.Key(submission.principal, submission.idempotency_key)
             waits = any(one.blocking and one.state not in FINAL_STATES for one in stored)
             until = now + self._context.blocking_timeout if waits else None
             idempotency.keep(tx, key, body_hash=hashed, request_id=request.id, now=now, answering_until=until)
-        return request
+        return request, stored
 
     def _sealed(self, change: Change, request_id: str) -> bytes | None:
         if change.password is None:
@@ -167,7 +163,7 @@ class Outbound:
 
 def service_provider(tx: Transaction, submission: Submission) -> ServiceProvider:
     """The service provider that a submission names. Raises `RequestRefused`."""
-    provider = configuration.find_service_provider(tx, submission.service_provider)
+    provider = configuration.cached_service_provider(tx, submission.service_provider)
     if provider is None:
         message = f"there is no service provider `{submission.service_provider}`"
         raise RequestRefused(422, [("serviceProvider", message)])

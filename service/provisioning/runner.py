@@ -83,10 +83,10 @@ class Runner:
         """Drain one lane, if one is due. A fault here must not end the thread: the lane is tried again."""
         structlog.contextvars.clear_contextvars()
         try:
-            lease = self._lanes.lease_next()
-            if lease is None:
+            departed = self._lanes.depart_next()
+            if departed is None:
                 return False
-            self._lanes.drain(lease, self._stopping.is_set)
+            self._lanes.drain(departed, self._stopping.is_set)
         except Deadlock:
             log.warning("collided with another worker: the lane is tried again")
         except Exception:  # whatever it is, the other lanes must go on being delivered

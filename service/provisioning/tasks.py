@@ -14,7 +14,7 @@ from service.providers import IdentityProvider
 from service.provisioning import mapping, roles
 from service.provisioning.context import Context
 from service.provisioning.operations import Operation
-from service.store import entities, journal, links
+from service.store import journal, links
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, EntityRow, ExchangeRow, LinkRow, RequestRow
 
@@ -37,11 +37,6 @@ def password_place(request_id: str) -> str:
     return f"provisioning_requests:{request_id}:password"
 
 
-def image(tx: Transaction, delivery: DeliveryRow, request: RequestRow) -> dict[str, Any]:
-    """The image that a delivery carries: as the request left it, or as it is now for a revived dead letter."""
-    return entities.any_by_id(tx, delivery.entity_id).attributes if delivery.of_now else request.image
-
-
 def build(
     tx: Transaction,
     context: Context,
@@ -49,6 +44,7 @@ def build(
     delivery: DeliveryRow,
     request: RequestRow,
     entity: EntityRow,
+    image: Mapping[str, Any],
     target: IdentityProvider,
     operation: Operation,
     link: LinkRow | None,
@@ -56,8 +52,8 @@ def build(
     unfinished: Sequence[ExchangeRow],
     now: datetime,
 ) -> Task:
-    """The task of one attempt."""
-    known = roles.with_mapped_roles(image(tx, delivery, request), target.role_mappings)
+    """The task of one attempt. `image`: as the request left it, or as it is now for a revived dead letter."""
+    known = roles.with_mapped_roles(image, target.role_mappings)
     mapped = mapping.map_attributes(known, target.claim_mappings)
     sealed = request.sealed_password
     return Task(

@@ -56,8 +56,8 @@ class Trial:
     def _dry_run(self, submission: Submission) -> dict[str, Any]:
         """Raises `RequestRefused`, `StalePolicies`."""
         with self._context.database.rehearsal() as tx:
-            request = self._outbound.store(tx, submission)
-            exchanges = {d.id: self._first_exchanges(tx, d.lane_id, d.id) for d in request.deliveries}
+            request, stored = self._outbound.store(tx, submission)
+            exchanges = {one.id: self._first_exchanges(tx, one.lane_id, one.id) for one in stored}
             view = ledger.request_view(tx, request.id) or {}
         deliveries = [one | {"exchanges": exchanges[one["id"]]} for one in view["deliveries"]]
         return view | {"dryRun": True, "deliveries": deliveries}
@@ -104,7 +104,6 @@ class Trial:
             reason = next(named, "has no row for it")
             raise RequestRefused(422, [("identityProvider", f"`{provider.name}` → `{identity_provider}`: {reason}")])
         known = fanout.facts(
-            tx,
             self._context,
             one,
             entity=entity,

@@ -3,6 +3,14 @@
 Functions run in the caller's transaction and raise `configuration_errors`. Names compare without case.
 """
 
+from service.store.configuration_cache import (
+    ConfigurationCache,
+    Target,
+    cached_service_provider,
+    cached_settings,
+    cached_target,
+    cached_target_by_id,
+)
 from service.store.configuration_errors import (
     BuiltIn,
     ConfigurationError,
@@ -39,13 +47,19 @@ from service.store.service_providers import (
 
 __all__ = [
     "BuiltIn",
+    "ConfigurationCache",
     "ConfigurationError",
     "InUse",
     "Invalid",
     "NameTaken",
     "Problem",
     "Seals",
+    "Target",
     "UnknownProvider",
+    "cached_service_provider",
+    "cached_settings",
+    "cached_target",
+    "cached_target_by_id",
     "connector_id",
     "connector_settings",
     "connector_settings_by_id",

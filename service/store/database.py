@@ -49,13 +49,19 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
         self._writer = threading.Lock()
+        self.memory: dict[str, Any] = {}
+        """What this process keeps of the database; every transaction finds it in its `info`."""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that may write: committed at the end, rolled back by an exception. Raises `Deadlock`."""
         with self._writer if self.is_sqlite else nullcontext():
             engine = self.engine.execution_options(sluice_immediate=True)
-            with _deadlocks(), Session(engine, expire_on_commit=False) as session, session.begin():
+            with (
+                _deadlocks(),
+                self._session(engine) as session,
+                session.begin(),
+            ):
                 yield session
 
     @contextmanager
@@ -63,7 +69,7 @@ class Database:
         """A transaction that may write and is always rolled back: what would happen, without its happening."""
         with self._writer if self.is_sqlite else nullcontext():
             engine = self.engine.execution_options(sluice_immediate=True)
-            with Session(engine, expire_on_commit=False) as session:
+            with self._session(engine) as session:
                 try:
                     yield session
                 finally:
@@ -72,11 +78,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view for reading; what is changed in it is not kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._session(self.engine) as session:
             try:
                 yield session
             finally:
                 session.rollback()
+
+    def _session(self, engine: Engine) -> Session:
+        return Session(engine, expire_on_commit=False, info={"memory": self.memory})
 
     def ping(self) -> None:
         """Raise whatever the driver raises when the database cannot be reached."""

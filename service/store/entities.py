@@ -11,11 +11,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
+from service.store import rows
 from service.store.database import Transaction
 from service.store.ids import new_id
 from service.store.models import EntityRow, MembershipRow
+
+_ENTITIES, _MEMBERSHIPS = EntityRow.__table__, MembershipRow.__table__
+_NAMED = (EntityRow.type == bindparam("type"), EntityRow.domain_key == bindparam("domain"))
+_FIND = select(EntityRow).where(*_NAMED, EntityRow.name_key == bindparam("name")).with_for_update(key_share=True)
+_BY_ID = select(EntityRow).where(EntityRow.id == bindparam("id")).with_for_update(key_share=True)
+_EARLIER = (
+    select(_ENTITIES.c.lane_key, _ENTITIES.c.deleted)
+    .where(*_NAMED, EntityRow.last_name_key == bindparam("name"))
+    .order_by(_ENTITIES.c.updated_at.desc())
+    .limit(1)
+)
+_GROUP_NAMES = (
+    select(_ENTITIES.c.name)
+    .join(_MEMBERSHIPS, _MEMBERSHIPS.c.group_id == _ENTITIES.c.id)
+    .where(_MEMBERSHIPS.c.member_id == bindparam("member"), _MEMBERSHIPS.c.present, ~_ENTITIES.c.deleted)
+    .order_by(_ENTITIES.c.name)
+)
 
 
 def key(text: str) -> str:
@@ -25,8 +43,7 @@ def key(text: str) -> str:
 
 def find(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | None:
     """The living entity of that name, its row locked."""
-    wanted = (EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.name_key == key(name))
-    return tx.scalars(select(EntityRow).where(*wanted).with_for_update(key_share=True)).one_or_none()
+    return tx.scalars(_FIND, {"type": type_, "domain": key(domain), "name": key(name)}).one_or_none()
 
 
 def look_up(tx: Transaction, type_: str, domain: str, name: str) -> EntityRow | None:
@@ -43,7 +60,7 @@ def names(tx: Transaction, type_: str, limit: int) -> list[str]:
 
 def by_id(tx: Transaction, entity_id: str) -> EntityRow | None:
     """The living entity with that id, its row locked."""
-    row = tx.scalars(select(EntityRow).where(EntityRow.id == entity_id).with_for_update(key_share=True)).one_or_none()
+    row = tx.scalars(_BY_ID, {"id": entity_id}).one_or_none()
     return None if row is None or row.deleted else row
 
 
@@ -56,12 +73,7 @@ def create(
     tx: Transaction, *, type_: str, domain: str, name: str, attributes: Mapping[str, Any], now: datetime
 ) -> EntityRow:
     """A new entity; it takes over the lanes of the last deleted bearer of its name."""
-    earlier = tx.scalars(
-        select(EntityRow)
-        .where(EntityRow.type == type_, EntityRow.domain_key == key(domain), EntityRow.last_name_key == key(name))
-        .order_by(EntityRow.updated_at.desc())
-        .limit(1)
-    ).one_or_none()
+    earlier = tx.execute(_EARLIER, {"type": type_, "domain": key(domain), "name": key(name)}).one_or_none()
     identifier = new_id()
     row = EntityRow(
         id=identifier,
@@ -76,9 +88,7 @@ def create(
         created_at=now,
         updated_at=now,
     )
-    tx.add(row)
-    tx.flush()
-    return row
+    return rows.store(tx, row)
 
 
 def update(entity: EntityRow, *, name: str, attributes: Mapping[str, Any], now: datetime) -> None:
@@ -166,6 +176,8 @@ def membership_changes(tx: Transaction, group_id: str, since: int) -> dict[str, 
 def unknown_ids(tx: Transaction, ids: Iterable[str]) -> list[str]:
     """Those of the ids that no living entity has, in the given order."""
     wanted = list(ids)
+    if not wanted:
+        return []
     query = select(EntityRow.id).where(EntityRow.id.in_(wanted), EntityRow.deleted.is_(False))
     living = set(tx.scalars(query))
     return [i for i in wanted if i not in living]
@@ -176,13 +188,7 @@ def group_names(tx: Transaction, member_id: str) -> tuple[str, ...]:
     member = tx.get(EntityRow, member_id)
     if member is not None and member.deleted:
         return tuple(group["display"] for group in member.attributes.get("groups", ()))
-    query = (
-        select(EntityRow.name)
-        .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
-        .where(MembershipRow.member_id == member_id, MembershipRow.present, EntityRow.deleted.is_(False))
-        .order_by(EntityRow.name)
-    )
-    return tuple(tx.scalars(query))
+    return tuple(name for (name,) in tx.execute(_GROUP_NAMES, {"member": member_id}))
 
 
 def count(tx: Transaction, type_: str) -> int:

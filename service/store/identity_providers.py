@@ -54,13 +54,13 @@ KIND = "identity provider"
 
 def get_identity_provider(tx: Transaction, name: str, *, lock: bool = False) -> IdentityProvider:
     """The identity provider of that name; `lock` keeps others from changing it until the commit."""
-    return _identity_provider(_identity_provider_row(tx, name, lock=lock))
+    return record(_identity_provider_row(tx, name, lock=lock))
 
 
 def identity_provider_by_id(tx: Transaction, id_: int) -> IdentityProvider | None:
     """The identity provider with that row id, which outlives renames; None when it was deleted."""
     row = tx.get(IdentityProviderRow, id_)
-    return None if row is None else _identity_provider(row)
+    return None if row is None else record(row)
 
 
 def identity_provider_id(tx: Transaction, name: str) -> int:
@@ -72,7 +72,7 @@ def identity_providers(tx: Transaction, *, after: str = "", limit: int | None = 
     """Identity providers in the order of their names, those after the name `after`."""
     query = select(IdentityProviderRow).where(IdentityProviderRow.name_key > key(after))
     rows = tx.scalars(query.order_by(IdentityProviderRow.name_key).limit(limit))
-    return [_identity_provider(row) for row in rows]
+    return [record(row) for row in rows]
 
 
 def create_identity_provider(
@@ -84,7 +84,7 @@ def create_identity_provider(
     row = IdentityProviderRow(created_at=now, version=1, connectors=[])
     _write_identity_provider(tx, seals, row, provider, now)
     targets.renew(tx, row.id)
-    return _identity_provider(row)
+    return record(row)
 
 
 def update_identity_provider(
@@ -101,9 +101,10 @@ def update_identity_provider(
     _refuse_used_connectors(tx, row, provider)
     if provider.name != row.name:
         _rename_open_work(tx, row, provider.name)
+        _touch_users(tx, row, now)
     row.version += 1
     _write_identity_provider(tx, seals, row, provider, now)
-    return _identity_provider(row)
+    return record(row)
 
 
 def delete_identity_provider(tx: Transaction, name: str) -> int:
@@ -125,7 +126,7 @@ def set_paused(tx: Transaction, name: str, *, paused: bool, now: datetime) -> Id
         row.version += 1
         tx.flush()
         pauses.note(tx, row, now)
-    return _identity_provider(row)
+    return record(row)
 
 
 def _find_identity_provider(tx: Transaction, name: str, *, lock: bool = False) -> IdentityProviderRow | None:
@@ -165,6 +166,15 @@ def _rename_open_work(tx: Transaction, row: IdentityProviderRow, new: str) -> No
     tx.execute(update(DeliveryRow).where(*open_).values(identity_provider=new))
     linked = LinkRow.connector_id.in_([connector.id for connector in row.connectors])
     tx.execute(update(LinkRow).where(linked).values(identity_provider=new))
+
+
+def _touch_users(tx: Transaction, row: IdentityProviderRow, now: datetime) -> None:
+    """The service providers that name it are others now: whoever has read one of them has an old version."""
+    naming = select(OutboundConfigurationRow.service_provider_id).where(
+        OutboundConfigurationRow.identity_provider_id == row.id
+    )
+    query = update(ServiceProviderRow).where(ServiceProviderRow.id.in_(naming))
+    tx.execute(query.values(version=ServiceProviderRow.version + 1, updated_at=now))
 
 
 def _write_identity_provider(
@@ -255,7 +265,8 @@ def _read_delivery(stored: Mapping[str, Any]) -> DeliverySettings:
     return DeliverySettings(**chosen)
 
 
-def _identity_provider(row: IdentityProviderRow) -> IdentityProvider:
+def record(row: IdentityProviderRow) -> IdentityProvider:
+    """A row as the frozen record, its secrets masked."""
     return IdentityProvider(
         name=row.name,
         enabled=row.enabled,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
-from service.store import pauses
+from service.store import pauses, rows
 from service.store.database import Transaction
 from service.store.models import AttemptRow, DecisionRow, DeliveryRow, ExchangeRow, RememberedRow
 from service.store.secrets import Vault
@@ -29,10 +29,7 @@ class Intent:
 
 def record_decision(tx: Transaction, delivery_id: str, *, stage: str, attempt: int, values: Mapping[str, Any]) -> str:
     """Store one decision; `values` are the columns of `DecisionRow` that the verdict fills. Answers its id."""
-    row = DecisionRow(delivery_id=delivery_id, stage=stage, attempt=attempt, **values)
-    tx.add(row)
-    tx.flush()
-    return row.id
+    return rows.store(tx, DecisionRow(delivery_id=delivery_id, stage=stage, attempt=attempt, **values)).id
 
 
 def begin_attempt(
@@ -56,26 +53,22 @@ def begin_attempt(
         effective_operation=effective_operation,
         started_at=now,
     )
-    tx.add(row)
-    tx.flush()
-    return row
+    return rows.store(tx, row)
 
 
 def end_attempt(
     tx: Transaction, attempt_id: str, *, outcome: str, now: datetime, error: Mapping[str, Any] | None = None
 ) -> None:
     """An attempt ends with an outcome word: a connector's one, or the state that the delivery goes to."""
-    row = tx.get_one(AttemptRow, attempt_id)
-    row.outcome, row.ended_at = outcome, now
-    row.error = dict(error) if error else None
+    values = {"outcome": outcome, "ended_at": now, "error": dict(error) if error else None}
+    rows.change(tx, AttemptRow, {"id": attempt_id}, values)
 
 
-def write_intent(tx: Transaction, attempt_id: str, intent: Intent, now: datetime) -> int:
-    """The exchange will be sent once this is committed. Answers its number in the attempt."""
-    last = tx.scalar(select(func.max(ExchangeRow.number)).where(ExchangeRow.attempt_id == attempt_id))
+def write_intent(tx: Transaction, attempt_id: str, number: int, intent: Intent, now: datetime) -> None:
+    """The attempt's exchange of that number, from 1 on, will be sent once this is committed."""
     row = ExchangeRow(
         attempt_id=attempt_id,
-        number=(last or 0) + 1,
+        number=number,
         purpose=intent.purpose,
         method=intent.method,
         url=intent.url,
@@ -84,9 +77,7 @@ def write_intent(tx: Transaction, attempt_id: str, intent: Intent, now: datetime
         request_body=intent.body,
         sent_at=now,
     )
-    tx.add(row)
-    tx.flush()
-    return row.number
+    rows.store(tx, row)
 
 
 def write_reply(
@@ -100,31 +91,25 @@ def write_reply(
     now: datetime,
 ) -> None:
     """The answer to an exchange, secrets masked."""
-    row = tx.get_one(ExchangeRow, (attempt_id, number))
-    row.status, row.response_headers, row.response_body, row.replied_at = status, dict(headers), body, now
+    reply = {"status": status, "response_headers": dict(headers), "response_body": body, "replied_at": now}
+    rows.change(tx, ExchangeRow, {"attempt_id": attempt_id, "number": number}, reply)
 
 
 def write_silence(tx: Transaction, attempt_id: str, number: int, *, failure: str, now: datetime) -> None:
     """No answer came, and why."""
-    row = tx.get_one(ExchangeRow, (attempt_id, number))
-    row.failure, row.replied_at = failure, now
+    silence = {"failure": failure, "replied_at": now}
+    rows.change(tx, ExchangeRow, {"attempt_id": attempt_id, "number": number}, silence)
 
 
 def write_not_sent(tx: Transaction, attempt_id: str, number: int, *, failure: str, now: datetime) -> None:
     """The exchange never left: it did nothing at the target, so it is as safe as one that only reads."""
-    row = tx.get_one(ExchangeRow, (attempt_id, number))
-    row.failure, row.replied_at, row.safe = failure, now, True
+    nothing = {"failure": failure, "replied_at": now, "safe": True}
+    rows.change(tx, ExchangeRow, {"attempt_id": attempt_id, "number": number}, nothing)
 
 
 def unanswered(tx: Transaction, delivery_id: str) -> Sequence[ExchangeRow]:
     """What a delivery's attempts have sent without hearing of it, in the order it was sent."""
-    query = (
-        select(ExchangeRow)
-        .join(AttemptRow, AttemptRow.id == ExchangeRow.attempt_id)
-        .where(AttemptRow.delivery_id == delivery_id, _unanswered())
-        .order_by(AttemptRow.number, ExchangeRow.number)
-    )
-    return tx.scalars(query).all()
+    return tx.scalars(_UNANSWERED, {"delivery": delivery_id}).all()
 
 
 def left_in_doubt(tx: Transaction, delivery: DeliveryRow) -> Sequence[ExchangeRow]:
@@ -133,9 +118,11 @@ def left_in_doubt(tx: Transaction, delivery: DeliveryRow) -> Sequence[ExchangeRo
     They were given up, refused or cancelled before anyone looked what had come of it; the next delivery has to. Empty
     once one was delivered since.
     """
+    if delivery.sequence == 1:
+        return ()
     before = (DeliveryRow.lane_id == delivery.lane_id, DeliveryRow.sequence < delivery.sequence)
     last = select(DeliveryRow.state).where(*before).order_by(DeliveryRow.sequence.desc()).limit(1)
-    if delivery.sequence == 1 or tx.scalar(last) in {None, "delivered"}:
+    if tx.scalar(last) in {None, "delivered"}:
         return ()
     delivered = select(func.coalesce(func.max(DeliveryRow.sequence), 0)).where(
         *before, DeliveryRow.state == "delivered"
@@ -156,6 +143,18 @@ def _unanswered() -> ColumnElement[bool]:
     return ExchangeRow.safe.is_(False) & (ExchangeRow.status.is_(None) | (ExchangeRow.status >= 500))
 
 
+_UNANSWERED = (
+    select(ExchangeRow)
+    .join(AttemptRow, AttemptRow.id == ExchangeRow.attempt_id)
+    .where(AttemptRow.delivery_id == bindparam("delivery"), _unanswered())
+    .order_by(AttemptRow.number, ExchangeRow.number)
+)
+_REMEMBERED_COLUMNS = RememberedRow.__table__.c
+_REMEMBERED = select(_REMEMBERED_COLUMNS.key, _REMEMBERED_COLUMNS.sealed).where(
+    _REMEMBERED_COLUMNS.connector_id == bindparam("connector"), _REMEMBERED_COLUMNS.expires_at > bindparam("now")
+)
+
+
 def remember(tx: Transaction, vault: Vault, connector_id: str, *, key: str, value: str, expires_at: datetime) -> None:
     """Keep a fact about a target, sealed."""
     sealed = vault.seal(value, f"remembered:{connector_id}:{key}")
@@ -164,8 +163,8 @@ def remember(tx: Transaction, vault: Vault, connector_id: str, *, key: str, valu
 
 def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) -> dict[str, str]:
     """The facts about a target that have not expired, opened."""
-    query = select(RememberedRow).where(RememberedRow.connector_id == connector_id, RememberedRow.expires_at > now)
-    return {row.key: vault.open(row.sealed, f"remembered:{connector_id}:{row.key}") for row in tx.scalars(query)}
+    found = tx.execute(_REMEMBERED, {"connector": connector_id, "now": now})
+    return {key: vault.open(sealed, f"remembered:{connector_id}:{key}") for key, sealed in found}
 
 
 def tried_since(tx: Transaction, delivery: DeliveryRow, now: datetime) -> datetime:

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import bindparam, case, or_, select, update
 
-from service.store import targets
+from service.store import rows, targets
 from service.store.database import Transaction
-from service.store.models import DeliveryRow, LaneRow
+from service.store.models import STARTABLE, DeliveryRow, LaneRow
 
 
 class LeaseLost(Exception):
@@ -34,71 +33,84 @@ class Lease:
     """Set where the lane probes a quarantined target: until when nobody else may."""
 
 
+_LANES, _DELIVERIES = LaneRow.__table__, DeliveryRow.__table__
+_OPEN = select(DeliveryRow).where(DeliveryRow.lane_id == bindparam("lane"), DeliveryRow.final_at.is_(None)).limit(1)
+_HEAD = _OPEN.order_by(DeliveryRow.sequence).execution_options(populate_existing=True)
+_LAST_OPEN = _OPEN.order_by(DeliveryRow.sequence.desc())
+_LANE = (
+    select(LaneRow)
+    .where(LaneRow.lane_key == bindparam("lane_key"), LaneRow.connector_id == bindparam("connector"))
+    .with_for_update()
+)
+_IS_DUE = case((or_(*(_DELIVERIES.c.state == state for state in STARTABLE)), _DELIVERIES.c.due_at))
+_DUE = (
+    select(_IS_DUE)
+    .where(_DELIVERIES.c.lane_id == bindparam("lane"), _DELIVERIES.c.final_at.is_(None))
+    .order_by(_DELIVERIES.c.sequence)
+    .limit(1)
+)
+_OF_LANE = update(_LANES).where(_LANES.c.id == bindparam("lane"))  # type: ignore[arg-type]
+_RESCHEDULE = _OF_LANE.values(due_at=_DUE.scalar_subquery())
+_DUE_LANE = (
+    select(_LANES.c.id)
+    .where(
+        _LANES.c.identity_provider_id == bindparam("target"),
+        _LANES.c.lease_until.is_(None),
+        _LANES.c.due_at <= bindparam("now"),
+    )
+    .order_by(_LANES.c.due_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    _OF_LANE.where(or_(_LANES.c.lease_until.is_(None), _LANES.c.lease_until < bindparam("now")))
+    .values(owner=bindparam("by"), lease_until=bindparam("until"), fence=_LANES.c.fence + 1)
+    .returning(_LANES.c.fence, _LANES.c.identity_provider_id)
+)
+_HELD = _OF_LANE.where(_LANES.c.fence == bindparam("held"))
+_RENEW = _HELD.where(_LANES.c.owner == bindparam("by")).values(lease_until=bindparam("until"))
+_RELEASE = _HELD.where(or_(_LANES.c.due_at.is_(None), _LANES.c.due_at > bindparam("now"))).values(
+    owner=None, lease_until=None
+)
+
+
 def lane_for(tx: Transaction, lane_key: str, connector_id: str, identity_provider_id: int) -> LaneRow:
     """The lane of an entity to a target, its row locked; made when there is none."""
-    wanted = (LaneRow.lane_key == lane_key, LaneRow.connector_id == connector_id)
-    lane = tx.scalars(select(LaneRow).where(*wanted).with_for_update()).one_or_none()
+    lane = tx.scalars(_LANE, {"lane_key": lane_key, "connector": connector_id}).one_or_none()
     if lane is None:
-        lane = LaneRow(
-            lane_key=lane_key,
-            connector_id=connector_id,
-            identity_provider_id=identity_provider_id,
-            next_sequence=1,
-            fence=0,
-        )
-        tx.add(lane)
+        lane = LaneRow(lane_key=lane_key, connector_id=connector_id, identity_provider_id=identity_provider_id)
         targets.ensure(tx, identity_provider_id)
-        tx.flush()
+        rows.store(tx, lane)
     return lane
 
 
-def next_sequence(lane: LaneRow) -> int:
-    """The next number in the lane; the caller holds the row."""
+def next_sequence(tx: Transaction, lane: LaneRow, *, due_at: datetime | None = None) -> int:
+    """The next number in the lane, which the caller holds; `due_at` of what it is for, when nothing goes before it."""
     number = lane.next_sequence
-    lane.next_sequence = number + 1
+    due = {} if due_at is None else {"due_at": due_at}
+    rows.change(tx, LaneRow, {"id": lane.id}, {"next_sequence": number + 1} | due)
     return number
 
 
 def head(tx: Transaction, lane_id: str) -> DeliveryRow | None:
     """The first delivery of the lane that is not final."""
-    query = (
-        select(DeliveryRow)
-        .where(DeliveryRow.lane_id == lane_id, DeliveryRow.final_at.is_(None))
-        .order_by(DeliveryRow.sequence)
-        .limit(1)
-        .execution_options(populate_existing=True)
-    )
-    return tx.scalars(query).one_or_none()
+    return tx.scalars(_HEAD, {"lane": lane_id}).one_or_none()
 
 
 def last_open(tx: Transaction, lane_id: str) -> DeliveryRow | None:
     """The last delivery of the lane that is not final."""
-    query = (
-        select(DeliveryRow)
-        .where(DeliveryRow.lane_id == lane_id, DeliveryRow.final_at.is_(None))
-        .order_by(DeliveryRow.sequence.desc())
-        .limit(1)
-    )
-    return tx.scalars(query).one_or_none()
+    return tx.scalars(_LAST_OPEN, {"lane": lane_id}).one_or_none()
 
 
 def reschedule(tx: Transaction, lane_id: str) -> None:
     """Let the lane be due when its head is; a head that waits for someone makes it due never."""
-    first = head(tx, lane_id)
-    due = first.due_at if first is not None and first.state in {"pending", "running", "retrying"} else None
-    tx.execute(update(LaneRow).where(LaneRow.id == lane_id).values(due_at=due))
+    tx.flush()
+    tx.execute(_RESCHEDULE, {"lane": lane_id})
 
 
 def lease_next(tx: Transaction, target: int, owner: str, now: datetime, until: datetime) -> Lease | None:
     """Lease the lane of a target (an identity provider's row id) that has been due for longest and that is free."""
-    query = (
-        select(LaneRow.id)
-        .where(LaneRow.identity_provider_id == target, LaneRow.lease_until.is_(None), LaneRow.due_at <= now)
-        .order_by(LaneRow.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    lane_id = tx.scalars(query).one_or_none()
+    lane_id = tx.execute(_DUE_LANE, {"target": target, "now": now}).scalar_one_or_none()
     return None if lane_id is None else lease(tx, lane_id, owner, now, until)
 
 
@@ -120,34 +132,25 @@ def expire(tx: Transaction, now: datetime) -> int:
     over = select(LaneRow.id).where(LaneRow.lease_until < now).with_for_update(skip_locked=True)
     lanes = list(tx.scalars(over))  # locked first, past those of others: two that clear up must not wait for each other
     query = update(LaneRow).where(LaneRow.id.in_(lanes)).values(owner=None, lease_until=None)
-    return _count(tx.execute(query)) if lanes else 0
+    return rows.count(tx.execute(query)) if lanes else 0
 
 
 def lease(tx: Transaction, lane_id: str, owner: str, now: datetime, until: datetime) -> Lease | None:
     """Lease one lane; None while someone else has it."""
-    free = or_(LaneRow.lease_until.is_(None), LaneRow.lease_until < now)
-    query = (
-        update(LaneRow)
-        .where(LaneRow.id == lane_id, free)
-        .values(owner=owner, lease_until=until, fence=LaneRow.fence + 1)
-        .returning(LaneRow.fence, LaneRow.identity_provider_id)
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_LEASE, {"lane": lane_id, "now": now, "by": owner, "until": until}).one_or_none()
     return None if row is None else Lease(lane_id, owner, row.fence, row.identity_provider_id)
 
 
 def renew(tx: Transaction, held: Lease, until: datetime) -> None:
     """Show the fence and move the lease's end. Raises `LeaseLost`."""
-    query = update(LaneRow).where(LaneRow.id == held.lane_id, LaneRow.fence == held.fence, LaneRow.owner == held.owner)
-    if _count(tx.execute(query.values(lease_until=until))) != 1:
+    shown = {"lane": held.lane_id, "held": held.fence, "by": held.owner, "until": until}
+    if rows.count(tx.execute(_RENEW, shown)) != 1:
         raise LeaseLost(f"the lease of lane `{held.lane_id}` was taken over")
 
 
 def release(tx: Transaction, held: Lease, now: datetime) -> bool:
     """Give the lane back, unless something in it is due: then it stays leased, and the answer is false."""
-    free = or_(LaneRow.due_at.is_(None), LaneRow.due_at > now)
-    query = update(LaneRow).where(LaneRow.id == held.lane_id, LaneRow.fence == held.fence, free)
-    return _count(tx.execute(query.values(owner=None, lease_until=None))) == 1
+    return rows.count(tx.execute(_RELEASE, {"lane": held.lane_id, "held": held.fence, "now": now})) == 1
 
 
 def hand_back(tx: Transaction, held: Lease) -> None:
@@ -159,15 +162,10 @@ def hand_back(tx: Transaction, held: Lease) -> None:
 def take_over(tx: Transaction, owners: str) -> int:
     """End the leases of all owners whose name begins so: their process is known to be gone. Answers how many."""
     query = update(LaneRow).where(LaneRow.owner.startswith(owners)).values(owner=None, lease_until=None)
-    return _count(tx.execute(query))
+    return rows.count(tx.execute(query))
 
 
 def reschedule_all(tx: Transaction, lane_ids: Iterable[str]) -> None:
     """`reschedule` for many lanes."""
     for lane_id in set(lane_ids):
         reschedule(tx, lane_id)
-
-
-def _count(result: object) -> int:
-    assert isinstance(result, CursorResult)
-    return result.rowcount

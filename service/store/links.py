@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
+from service.store import rows
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, EntityRow, LaneRow, LinkRow, MembershipRow
 
@@ -19,6 +20,21 @@ class LinkTaken(Exception):
     def __init__(self, identifier: str, entity_name: str) -> None:
         super().__init__(f"`{identifier}` at the target is linked to `{entity_name}` already")
         self.entity_name = entity_name
+
+
+_HOLDER = select(LinkRow).where(
+    LinkRow.connector_id == bindparam("connector"),
+    LinkRow.entity_type == bindparam("type"),
+    LinkRow.identifier == bindparam("identifier"),
+    LinkRow.entity_id != bindparam("entity"),
+)
+_GROUPS_AT = (
+    select(EntityRow, LinkRow.omitted)
+    .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
+    .join(LinkRow, (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == bindparam("connector")))
+    .where(MembershipRow.member_id == bindparam("member"), MembershipRow.present, ~EntityRow.deleted)
+    .order_by(EntityRow.id)
+)
 
 
 def find(tx: Transaction, entity_id: str, connector_id: str) -> LinkRow | None:
@@ -36,17 +52,19 @@ def put(
     etag: str | None,
     own: bool,
     now: datetime,
-) -> LinkRow | None:
-    """Create or update the link of a delivery's entity; None when the target never told an identifier.
+) -> tuple[LinkRow | None, str | None]:
+    """Create or update the link of a delivery's entity; no link when the target never told an identifier.
 
+    Answers also the deleted entity, if any, that the account was taken from.
     Raises `LinkTaken` when another living entity has that account: two entities that write one account would undo each
     other's work forever.
     """
     row = find(tx, delivery.entity_id, delivery.connector_id)
     if row is None and identifier is None:
-        return None
+        return None, None
+    before = None
     if identifier is not None and (row is None or row.identifier != identifier):
-        _free(tx, delivery, entity_type, identifier)
+        before = _free(tx, delivery, entity_type, identifier)
     if row is None:
         row = LinkRow(
             entity_id=delivery.entity_id,
@@ -54,44 +72,35 @@ def put(
             entity_type=entity_type,
             identity_provider=delivery.identity_provider,
             connector_type=delivery.connector_type,
+            identifier=identifier,
+            delivered=dict(delivered) if delivered is not None else None,
             omitted=[],
             own=own,
+            etag=etag,
+            updated_at=now,
         )
-        tx.add(row)
+        return rows.store(tx, row), before
     row.identifier = identifier or row.identifier
     row.delivered = dict(delivered) if delivered is not None else row.delivered
     row.etag = etag
     row.updated_at = now
     tx.flush()
-    return row
+    return row, before
 
 
-def predecessor(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str | None) -> str | None:
-    """The entity, other than the delivery's, that has the account; None when nobody has."""
-    holder = _holder(tx, delivery, entity_type, identifier) if identifier is not None else None
-    return holder.entity_id if holder is not None else None
-
-
-def _holder(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> LinkRow | None:
-    query = select(LinkRow).where(
-        LinkRow.connector_id == delivery.connector_id,
-        LinkRow.entity_type == entity_type,
-        LinkRow.identifier == identifier,
-        LinkRow.entity_id != delivery.entity_id,
-    )
-    return tx.scalars(query).one_or_none()
-
-
-def _free(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> None:
-    """Take the account from a deleted entity (it was deactivated, or kept); never from a living one."""
-    holder = _holder(tx, delivery, entity_type, identifier)
+def _free(tx: Transaction, delivery: DeliveryRow, entity_type: str, identifier: str) -> str | None:
+    """Take the account from a deleted entity (it was deactivated, or kept), never from a living one. Answers whose."""
+    wanted = {"connector": delivery.connector_id, "type": entity_type, "identifier": identifier}
+    holder = tx.scalars(_HOLDER, wanted | {"entity": delivery.entity_id}).one_or_none()
     if holder is None:
-        return
+        return None
+    former = holder.entity_id
     entity = tx.get_one(EntityRow, holder.entity_id)
     if not entity.deleted:
         raise LinkTaken(identifier, entity.name)
     tx.delete(holder)
     tx.flush()
+    return former
 
 
 def remove(tx: Transaction, entity_id: str, connector_id: str) -> None:
@@ -147,14 +156,8 @@ def groups_without(tx: Transaction, member_id: str, connector_id: str) -> list[t
 
     Not those that have one waiting: it will find the member's account.
     """
-    query = (
-        select(EntityRow, LinkRow.omitted)
-        .join(MembershipRow, MembershipRow.group_id == EntityRow.id)
-        .join(LinkRow, (LinkRow.entity_id == EntityRow.id) & (LinkRow.connector_id == connector_id))
-        .where(MembershipRow.member_id == member_id, MembershipRow.present, ~EntityRow.deleted)
-        .order_by(EntityRow.id)
-    )
-    without = [group for group, omitted in tx.execute(query) if member_id in omitted]
+    found_groups = tx.execute(_GROUPS_AT, {"member": member_id, "connector": connector_id})
+    without = [group for group, omitted in found_groups if member_id in omitted]
     found = [(group, _last_delivery(tx, group.id, connector_id)) for group in without]
     return [(group, last) for group, last in found if last is not None and last.state not in {"pending", "retrying"}]
 

@@ -12,6 +12,8 @@ from service.store.base import Base, Identifier
 from service.store.ids import new_id
 
 FINAL_STATES = ("delivered", "refused", "failed", "cancelled")
+STARTABLE = ("pending", "retrying", "running")
+"""States in which the head of a lane may be tried, once it is due."""
 OPEN_STATES = ("pending", "running", "retrying", "held", "awaiting-approval")
 
 

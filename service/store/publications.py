@@ -54,10 +54,18 @@ class Health:
     checked_at: datetime
 
 
+_COLUMNS = PublicationRow.__table__.c
+_NEWEST = (
+    select(_COLUMNS.sequence, _COLUMNS.snapshot_hash, _COLUMNS.published_at, _COLUMNS.published_by)
+    .order_by(_COLUMNS.sequence.desc())
+    .limit(1)
+)
+
+
 def newest(tx: Transaction) -> Publication | None:
     """The publication that counts now."""
-    row = tx.scalars(select(PublicationRow).order_by(PublicationRow.sequence.desc()).limit(1)).first()
-    return None if row is None else _publication(row)
+    row = tx.execute(_NEWEST).first()
+    return None if row is None else Publication(*row)
 
 
 def is_newest(tx: Transaction, sequence: int) -> bool:

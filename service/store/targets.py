@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import aliased
 
 from service.providers import DeliverySettings
+from service.store import rows
 from service.store.database import Transaction
 from service.store.models import DeliveryRow, IdentityProviderRow, LaneRow, TargetRow
 
@@ -44,6 +46,15 @@ class Turn:
         """Whether one more lane may be drained."""
         limit = 1 if self.ailing else self.concurrency
         return limit is None or self.leased < limit
+
+
+_COLUMNS = TargetRow.__table__.c
+_HEALTH = select(_COLUMNS.failures, _COLUMNS.quarantined, _COLUMNS.last_success_at).where(
+    _COLUMNS.identity_provider_id == bindparam("target")
+)
+_BLOCK = select(_COLUMNS.quarantined, _COLUMNS.blocked_until).where(
+    _COLUMNS.identity_provider_id == bindparam("target")
+)
 
 
 def ensure(tx: Transaction, target: int) -> TargetRow:
@@ -187,23 +198,22 @@ def _hold(row: TargetRow, name: str, *, enabled: bool, paused: bool) -> Hold:
 
 def refuses(tx: Transaction, target: int, now: datetime, *, probing: bool) -> bool:
     """Whether nothing may be sent now, but by the one who probes."""
-    row = ensure(tx, target)
-    blocked = row.quarantined or (row.blocked_until is not None and row.blocked_until > now)
-    return blocked and not probing
+    tx.flush()
+    quarantined, until = tx.execute(_BLOCK, {"target": target}).one_or_none() or (False, None)
+    return (quarantined or (until is not None and until > now)) and not probing
 
 
 def answered(tx: Transaction, target: int, now: datetime) -> bool:
     """The target lives: it took the credentials and answered. Answers whether that ends a quarantine."""
-    row = ensure(tx, target)
-    fresh = row.last_success_at is not None and now - row.last_success_at < SUCCESS_NOTED
-    if fresh and not row.failures and not row.quarantined:
+    tx.flush()
+    failures, healed, last = tx.execute(_HEALTH, {"target": target}).one_or_none() or (0, False, None)
+    if last is not None and now - last < SUCCESS_NOTED and not failures and not healed:
         return False
-    healed = row.quarantined
-    values = {"failures": 0, "probes": 0, "quarantined": False, "last_success_at": now}
+    ensure(tx, target)
+    values: dict[str, Any] = {"failures": 0, "probes": 0, "quarantined": False, "last_success_at": now}
     if healed:
         values |= {"blocked_until": None, "blocked_reason": None}
-    tx.execute(update(TargetRow).where(_is(target)).values(**values))
-    tx.expire(row)
+    rows.change(tx, TargetRow, {"identity_provider_id": target}, values)
     if healed:
         hurry(tx, target, now)
     return healed

@@ -17,16 +17,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import bindparam, select
 
-from service.store import leases
+from service.store import leases, rows
 from service.store.database import Transaction
-from service.store.models import FINAL_STATES, DeliveryRow, LaneRow, RequestRow
+from service.store.models import FINAL_STATES, STARTABLE, DeliveryRow, LaneRow, RequestRow
 
 WAITING = ("pending", "retrying", "held", "awaiting-approval")
-STARTABLE = ("pending", "retrying", "running")
 WORST_FIRST = ("failed", "cancelled", "refused", "delivered")
+
+_REQUESTS, _DELIVERIES = RequestRow.__table__.c, DeliveryRow.__table__.c
+_LOCK = select(_REQUESTS.id).where(_REQUESTS.id == bindparam("request")).with_for_update()
+_STATES = select(_DELIVERIES.state).where(_DELIVERIES.request_id == bindparam("request"))
 
 
 class WrongState(Exception):
@@ -110,8 +112,7 @@ def approve(tx: Transaction, delivery: DeliveryRow, *, policies: Sequence[str], 
 def revive(tx: Transaction, delivery: DeliveryRow, *, now: datetime) -> None:
     """A dead letter is tried again: with the state of now, at the end of its lane."""
     lane = tx.get_one(LaneRow, delivery.lane_id, with_for_update=True)
-    sequence = leases.next_sequence(lane)
-    tx.flush()
+    sequence = leases.next_sequence(tx, lane)
     _move(
         tx, delivery, ("failed",), "pending",
         reason="retried by hand", due_at=now, final_at=None, sequence=sequence, of_now=True, created_at=now,
@@ -143,26 +144,25 @@ def _move(
 ) -> None:
     if operation is not None:
         values["effective_operation"] = operation
+    values["state"] = state
     tx.flush()
-    query = update(DeliveryRow).where(DeliveryRow.id == delivery.id, DeliveryRow.state.in_(sources))
-    query = query.values(state=state, **values).execution_options(synchronize_session=False)
-    result = tx.execute(query)
-    assert isinstance(result, CursorResult)
-    tx.refresh(delivery)
-    if result.rowcount != 1:
+    statement = rows.update_of(DeliveryRow, ("id",), tuple(sources))
+    if rows.count(tx.execute(statement, {"key_id": delivery.id, **values})) != 1:
+        tx.refresh(delivery)
         raise WrongState(delivery.id, sources, delivery.state)
-    leases.reschedule(tx, delivery.lane_id)
+    rows.mirror(delivery, values)
+    if state != "running":  # a lane that is begun with is due already
+        leases.reschedule(tx, delivery.lane_id)
 
 
 def settle(tx: Transaction, request_id: str, now: datetime) -> None:
     """Derive the request's state from its deliveries; a final one keeps no password."""
-    request = tx.get_one(RequestRow, request_id, with_for_update=True)
-    states = set(tx.scalars(select(DeliveryRow.state).where(DeliveryRow.request_id == request_id)))
-    request.state = request_state(states)
-    if request.state != "pending":
-        request.final_at = now
-        request.sealed_password = None
     tx.flush()
+    tx.execute(_LOCK, {"request": request_id})
+    state = request_state(set(tx.execute(_STATES, {"request": request_id}).scalars()))
+    if state != "pending":
+        final = {"state": state, "final_at": now, "sealed_password": None}
+        rows.change(tx, RequestRow, {"id": request_id}, final)
 
 
 def request_state(states: set[str]) -> str:

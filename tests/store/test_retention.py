@@ -69,7 +69,7 @@ def sent(database, name, *, at, status=200, end="delivered", snapshot=None):
         tx.add(request)
         tx.flush()
         delivery = DeliveryRow(
-            request_id=request.id, position=0, lane_id=lane.id, sequence=leases.next_sequence(lane), entity_id=name,
+            request_id=request.id, position=0, lane_id=lane.id, sequence=leases.next_sequence(tx, lane), entity_id=name,
             service_provider="hr", identity_provider_id=1, identity_provider="acme", connector_id="c1",
             connector_type="scim2", operation="create", effective_operation="create", blocking=False,
             enable_rules=True, state="pending", due_at=at, created_at=at,
@@ -88,7 +88,8 @@ def sent(database, name, *, at, status=200, end="delivered", snapshot=None):
             now=at,
         )  # fmt: skip
         intent = journal.Intent(purpose="create", method="POST", url="https://t/", safe=False, headers={}, body="{}")
-        exchange = journal.write_intent(tx, attempt.id, intent, at)
+        exchange = 1
+        journal.write_intent(tx, attempt.id, exchange, intent, at)
         if status is not None:
             journal.write_reply(tx, attempt.id, exchange, status=status, headers={}, body="{}", now=at)
         if end == "delivered":
