@@ -42,7 +42,8 @@ def enqueue(tx, *, entity="e1", connector="c1", password=None, count=1):
         tx.flush()
         delivery = DeliveryRow(
             request_id=request.id, position=0, lane_id=lane.id, sequence=leases.next_sequence(tx, lane),
-            entity_id=entity, service_provider="hr", identity_provider_id=1, identity_provider="acme", connector_id=connector,
+            entity_id=entity, service_provider="hr",
+            identity_provider_id=1, identity_provider="acme", connector_id=connector,
             connector_type="scim2", operation="create", effective_operation="create", blocking=False,
             enable_rules=False, state="pending", due_at=NOW, created_at=NOW,
         )  # fmt: skip
