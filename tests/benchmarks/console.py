@@ -108,8 +108,15 @@ def filled(application: Application, targets: list[str], users: int, deliveries:
         application,
         LaneRow,
         (
-            {"id": lanes[n], "lane_key": new_id(), "connector_id": new_id(), "next_sequence": 2, "fence": 0}
-            for n in pairs
+            {
+                "id": lanes[n],
+                "lane_key": new_id(),
+                "connector_id": new_id(),
+                "identity_provider_id": target + 1,
+                "next_sequence": 2,
+                "fence": 0,
+            }
+            for n, (_, target, _) in pairs.items()
         ),
     )
     histories = [_history(n, *pairs[n], targets=targets, lane=lanes[n]) for n in pairs]
