@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from service.store import pauses, rows
 from service.store.database import Transaction
@@ -150,15 +151,24 @@ _UNANSWERED = (
     .order_by(AttemptRow.number, ExchangeRow.number)
 )
 _REMEMBERED_COLUMNS = RememberedRow.__table__.c
+_WHOLE_KEY, _LEARNED = ["connector_id", "key"], ("sealed", "expires_at")
+_INSERT_THERE, _INSERT_HERE = postgresql.insert(RememberedRow), sqlite.insert(RememberedRow)
+_REMEMBER_THERE = _INSERT_THERE.on_conflict_do_update(
+    index_elements=_WHOLE_KEY, set_={name: _INSERT_THERE.excluded[name] for name in _LEARNED}
+)
+_REMEMBER_HERE = _INSERT_HERE.on_conflict_do_update(
+    index_elements=_WHOLE_KEY, set_={name: _INSERT_HERE.excluded[name] for name in _LEARNED}
+)
 _REMEMBERED = select(_REMEMBERED_COLUMNS.key, _REMEMBERED_COLUMNS.sealed).where(
     _REMEMBERED_COLUMNS.connector_id == bindparam("connector"), _REMEMBERED_COLUMNS.expires_at > bindparam("now")
 )
 
 
 def remember(tx: Transaction, vault: Vault, connector_id: str, *, key: str, value: str, expires_at: datetime) -> None:
-    """Keep a fact about a target, sealed."""
+    """Keep a fact about a target, sealed; two workers may learn the same at once."""
     sealed = vault.seal(value, f"remembered:{connector_id}:{key}")
-    tx.merge(RememberedRow(connector_id=connector_id, key=key, sealed=sealed, expires_at=expires_at))
+    statement = _REMEMBER_THERE if tx.get_bind().dialect.name == "postgresql" else _REMEMBER_HERE
+    tx.execute(statement, {"connector_id": connector_id, "key": key, "sealed": sealed, "expires_at": expires_at})
 
 
 def remembered(tx: Transaction, vault: Vault, connector_id: str, now: datetime) -> dict[str, str]:

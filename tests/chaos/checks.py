@@ -24,7 +24,7 @@ def complaints(evidence: Evidence) -> Iterator[str]:
     """What clients, editor and killer had to complain of, and what the service itself logged as its fault."""
     yield from evidence.complaints
     for name, text in evidence.logs:
-        yield from (f"{name}: {line[:300]}" for line in text.splitlines() if any(bug in line for bug in BUGS))
+        yield from (f"{name}: {line[:4000]}" for line in text.splitlines() if any(bug in line for bug in BUGS))
 
 
 def lost(evidence: Evidence) -> Iterator[str]:

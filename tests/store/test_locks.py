@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from service.store import entities, leases, ledger, transitions
-from service.store.database import Collision, Database, Deadlock
+from service.providers import ConnectorConfiguration, IdentityProvider
+from service.store import configuration, entities, journal, leases, ledger, transitions
+from service.store.configuration import Seals
+from service.store.database import Collision, Database, Deadlock, Transaction
 from service.store.models import DeliveryRow, LinkRow
+from service.store.secrets import Vault
 from tests.store.test_lanes import enqueue
 from tests.support.databases import migrated
 from tests.support.postgresql import server
@@ -42,6 +45,39 @@ def link(entity_id: str) -> LinkRow:
         omitted=[],
         updated_at=NOW,
     )
+
+
+def test_two_workers_that_learn_the_same_of_a_target_do_not_collide(database):
+    vault, later = Vault(b"k" * 32), NOW + timedelta(hours=1)
+    connector = connector_of(database)
+
+    def remember(tx: Transaction, value: str) -> None:
+        journal.remember(tx, vault, connector, key="discovery", value=value, expires_at=later)
+
+    def second() -> None:
+        with database.transaction() as tx:
+            remember(tx, "second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as tx:
+            remember(tx, "first")
+            waiting = pool.submit(second)
+            eventually(lambda: waits_for_a_lock(database) or waiting.done(), "the second one has to wait")
+        waiting.result(timeout=10)
+    with database.read() as tx:
+        assert journal.remembered(tx, vault, connector, NOW) == {"discovery": "second"}
+
+
+def connector_of(database: Database) -> str:
+    target = IdentityProvider(name="learned", connectors=(ConnectorConfiguration(type="scim2", properties={}),))
+    with database.transaction() as tx:
+        configuration.create_identity_provider(tx, Seals(Vault(b"k" * 32), lambda _: frozenset()), target, NOW)
+        return configuration.connector_id(tx, "learned", "scim2")
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    with database.read() as tx:
+        return bool(tx.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
 
 
 @pytest.mark.parametrize("find", ["by name", "by id"])
