@@ -144,13 +144,12 @@ class Lanes:
             threading.Thread(target=self.drain, args=(departed, stop), name=f"lane-{lane_id}", daemon=True).start()
 
     def watch(self, lane_ids: Iterable[str], event: threading.Event) -> None:
-        """Set the event when one of the lanes that are drained here is let go; at once when none of them is."""
+        """Set the event when one of the lanes, of those that are drained here now, is let go."""
         with self._guard:
-            drained = [lane_id for lane_id in lane_ids if lane_id in self._held]
-            for lane_id in drained:
-                self._watched.setdefault(lane_id, []).append(event)
-        if not drained:
-            event.set()
+            for lane_id in lane_ids:
+                watching = self._watched.setdefault(lane_id, []) if lane_id in self._held else []
+                if event not in watching:
+                    watching.append(event)
 
     def await_all(self, timeout: timedelta) -> None:
         """Wait until no lane is drained here any more."""

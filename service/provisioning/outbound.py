@@ -30,7 +30,7 @@ COLLISIONS = 3
 """How often a request that collided with another one is looked at again."""
 
 POLL = 0.05
-"""Seconds between looks at a Blocking delivery that another worker has in hand."""
+"""Seconds between looks at Blocking deliveries; those that this process has in hand are looked at when they end."""
 
 
 class Outbound:
@@ -142,10 +142,15 @@ class Outbound:
             log.warning("too many requests wait for Blocking deliveries", request=request_id)
             return
         try:
-            for lane_id in self._blocking_lanes(request_id):
+            lane_ids = self._blocking_lanes(request_id)
+            for lane_id in lane_ids:
                 self._lanes.drain_beside(lane_id, lambda: time.monotonic() >= deadline)
+            let_go = threading.Event()
+            self._lanes.watch(lane_ids, let_go)
             while self._under_way(request_id, deadline) and time.monotonic() < deadline:
-                time.sleep(POLL)
+                let_go.wait(POLL)
+                let_go.clear()
+                self._lanes.watch(lane_ids, let_go)
         finally:
             self._seats.release()
 
